@@ -23,7 +23,11 @@ def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa:
         "E005": (settings.DEBUG, "DEBUG", "false: error pages show the site's insides"),
     }
     return [
-        Error(f"{name} is missing or unsafe for production.", hint=f"Set {name} to {what}.", id=f"mnistsite.{number}")
+        Error(
+            f"{name} is missing or unsafe for production.",
+            hint=f"Set {name} to {what}.",
+            id=f"mnistsite.{number}",
+        )
         for number, (found, name, what) in findings.items()
         if found
     ]
@@ -38,4 +42,6 @@ def _has_default_database_password() -> bool:
 def _has_default_admin_password() -> bool:
     """Not set is fine: no account is made then, or one with a random password."""
     password = env.text("DJANGO_SUPERUSER_PASSWORD", "unset")
-    return password.lower() in DEFAULT_PASSWORDS or password.lower() == env.text("DJANGO_SUPERUSER_USERNAME", "admin")
+    return password.lower() in DEFAULT_PASSWORDS or password.lower() == env.text(
+        "DJANGO_SUPERUSER_USERNAME", "admin"
+    )

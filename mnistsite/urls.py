@@ -1,8 +1,18 @@
+"""Where everything is: the admin, the API with its docs, health and metrics."""
+
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
+from predictions.api import api
+from predictions.health import livez, readyz
+from predictions.metrics import metrics
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/", api.urls),
+    path("livez", livez),
+    path("readyz", readyz),
+    path("metrics", metrics),
 ]

@@ -122,8 +122,12 @@ class Prediction(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.API)
     visitor = models.UUIDField(null=True, blank=True, help_text="Anonymous; chosen by the visitor's page.")
-    drawing = models.UUIDField(null=True, blank=True, help_text="The drawing in progress that this was a state of.")
-    superseded = models.BooleanField(default=False, help_text="A newer prediction of the same drawing exists.")
+    drawing = models.UUIDField(
+        null=True, blank=True, help_text="The drawing in progress that this was a state of."
+    )
+    superseded = models.BooleanField(
+        default=False, help_text="A newer prediction of the same drawing exists."
+    )
 
     image = models.BinaryField(null=True, help_text="The drawing as sent.")
     strokes = models.JSONField(null=True, help_text="Pen strokes as sent: lists of [x, y].")
@@ -137,13 +141,19 @@ class Prediction(models.Model):
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     latency_ms = models.FloatField(help_text="From the request's arrival to the model's answer.")
 
-    user_label = models.PositiveSmallIntegerField(choices=LABELS, null=True, blank=True, help_text="The claim.")
+    user_label = models.PositiveSmallIntegerField(
+        choices=LABELS, null=True, blank=True, help_text="The claim."
+    )
     user_label_at = models.DateTimeField(null=True, blank=True)
-    true_label = models.PositiveSmallIntegerField(choices=LABELS, null=True, blank=True, help_text="The truth.")
+    true_label = models.PositiveSmallIntegerField(
+        choices=LABELS, null=True, blank=True, help_text="The truth."
+    )
     review_status = models.CharField(
         max_length=10, choices=ReviewStatus.choices, default=ReviewStatus.PENDING
     )
-    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     reviewed_at = models.DateTimeField(null=True, blank=True)
 
     objects = PredictionQuerySet.as_manager()
@@ -161,7 +171,8 @@ class Prediction(models.Model):
             models.CheckConstraint(condition=Q(user_label__range=(0, 10)), name="user_label_0_to_10"),
             models.CheckConstraint(condition=Q(true_label__range=(0, 10)), name="true_label_0_to_10"),
             models.CheckConstraint(
-                condition=~Q(review_status="accepted") | Q(true_label__isnull=False), name="accepted_has_true_label"
+                condition=~Q(review_status="accepted") | Q(true_label__isnull=False),
+                name="accepted_has_true_label",
             ),
             models.CheckConstraint(
                 condition=Q(review_status__in=["pending", "accepted", "rejected"]), name="known_review_status"
@@ -170,10 +181,13 @@ class Prediction(models.Model):
                 condition=Q(review_status="pending") | Q(reviewed_at__isnull=False), name="reviewed_has_time"
             ),
             models.CheckConstraint(
-                condition=Q(user_label__isnull=True) | Q(user_label_at__isnull=False), name="user_label_has_time"
+                condition=Q(user_label__isnull=True) | Q(user_label_at__isnull=False),
+                name="user_label_has_time",
             ),
             models.CheckConstraint(condition=Q(uncertain=True) ^ Q(reason=""), name="uncertain_has_reason"),
-            models.UniqueConstraint(fields=["drawing"], condition=Q(superseded=False), name="one_newest_of_a_drawing"),
+            models.UniqueConstraint(
+                fields=["drawing"], condition=Q(superseded=False), name="one_newest_of_a_drawing"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -190,9 +204,9 @@ class Prediction(models.Model):
             Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
         self.save(force_insert=True)
 
-    def claim(self, label: int) -> bool:
-        """Note which digit the visitor says it was. False once an operator has reviewed the row."""
-        self.user_label, self.user_label_at = label, timezone.now()
+    def claim(self, label: int | None) -> bool:
+        """Note which digit the visitor says it was; None takes that back. False once it is reviewed."""
+        self.user_label, self.user_label_at = label, None if label is None else timezone.now()
         pending = Prediction.objects.filter(pk=self.pk, review_status=self.ReviewStatus.PENDING)
         return bool(pending.update(user_label=self.user_label, user_label_at=self.user_label_at))
 

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,122 +17,318 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=50, unique=True)),
-                ('checkpoint', models.BinaryField(help_text='Weights and configuration, as safetensors.')),
-                ('metrics', models.JSONField(blank=True, default=dict)),
-                ('data_fingerprint', models.CharField(max_length=64)),
-                ('seed', models.BigIntegerField()),
-                ('code_version', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('active', models.BooleanField(default=False, editable=False)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='predictions.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=50, unique=True)),
+                ("checkpoint", models.BinaryField(help_text="Weights and configuration, as safetensors.")),
+                ("metrics", models.JSONField(blank=True, default=dict)),
+                ("data_fingerprint", models.CharField(max_length=64)),
+                ("seed", models.BigIntegerField()),
+                ("code_version", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("active", models.BooleanField(default=False, editable=False)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="predictions.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'permissions': [('promote_modelversion', 'Can promote a model version')],
+                "ordering": ["-pk"],
+                "permissions": [("promote_modelversion", "Can promote a model version")],
             },
         ),
         migrations.CreateModel(
-            name='Prediction',
+            name="Prediction",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('source', models.CharField(choices=[('page', 'Page'), ('upload', 'Upload'), ('api', 'Api')], default='api', max_length=10)),
-                ('visitor', models.UUIDField(blank=True, help_text="Anonymous; chosen by the visitor's page.", null=True)),
-                ('drawing', models.UUIDField(blank=True, help_text='The drawing in progress that this was a state of.', null=True)),
-                ('superseded', models.BooleanField(default=False, help_text='A newer prediction of the same drawing exists.')),
-                ('image', models.BinaryField(help_text='The drawing as sent.', null=True)),
-                ('strokes', models.JSONField(help_text='Pen strokes as sent: lists of [x, y].', null=True)),
-                ('input', models.BinaryField(help_text='What the model saw: 28×28 bytes, 255 is ink.')),
-                ('digit', models.PositiveSmallIntegerField(choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9')])),
-                ('confidence', models.FloatField()),
-                ('probabilities', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=10)),
-                ('uncertain', models.BooleanField(default=False)),
-                ('reason', models.CharField(blank=True, choices=[('low_confidence', 'Low Confidence'), ('not_a_digit', 'Not A Digit')], max_length=20)),
-                ('latency_ms', models.FloatField(help_text="From the request's arrival to the model's answer.")),
-                ('user_label', models.PositiveSmallIntegerField(blank=True, choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9'), (10, 'not a digit')], help_text='The claim.', null=True)),
-                ('user_label_at', models.DateTimeField(blank=True, null=True)),
-                ('true_label', models.PositiveSmallIntegerField(blank=True, choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9'), (10, 'not a digit')], help_text='The truth.', null=True)),
-                ('review_status', models.CharField(choices=[('pending', 'Pending'), ('accepted', 'Accepted'), ('rejected', 'Rejected')], default='pending', max_length=10)),
-                ('reviewed_at', models.DateTimeField(blank=True, null=True)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='predictions.modelversion')),
-                ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("page", "Page"), ("upload", "Upload"), ("api", "Api")],
+                        default="api",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "visitor",
+                    models.UUIDField(
+                        blank=True, help_text="Anonymous; chosen by the visitor's page.", null=True
+                    ),
+                ),
+                (
+                    "drawing",
+                    models.UUIDField(
+                        blank=True, help_text="The drawing in progress that this was a state of.", null=True
+                    ),
+                ),
+                (
+                    "superseded",
+                    models.BooleanField(
+                        default=False, help_text="A newer prediction of the same drawing exists."
+                    ),
+                ),
+                ("image", models.BinaryField(help_text="The drawing as sent.", null=True)),
+                ("strokes", models.JSONField(help_text="Pen strokes as sent: lists of [x, y].", null=True)),
+                ("input", models.BinaryField(help_text="What the model saw: 28×28 bytes, 255 is ink.")),
+                (
+                    "digit",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                        ]
+                    ),
+                ),
+                ("confidence", models.FloatField()),
+                (
+                    "probabilities",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=10),
+                ),
+                ("uncertain", models.BooleanField(default=False)),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[("low_confidence", "Low Confidence"), ("not_a_digit", "Not A Digit")],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "latency_ms",
+                    models.FloatField(help_text="From the request's arrival to the model's answer."),
+                ),
+                (
+                    "user_label",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                            (10, "not a digit"),
+                        ],
+                        help_text="The claim.",
+                        null=True,
+                    ),
+                ),
+                ("user_label_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "true_label",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                            (10, "not a digit"),
+                        ],
+                        help_text="The truth.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "review_status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("accepted", "Accepted"), ("rejected", "Rejected")],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("reviewed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="predictions",
+                        to="predictions.modelversion",
+                    ),
+                ),
+                (
+                    "reviewed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Promotion',
+            name="Promotion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('reason', models.TextField(blank=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('previous', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='predictions.modelversion')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='predictions.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "previous",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="predictions.modelversion",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promotions",
+                        to="predictions.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at', '-pk'],
+                "ordering": ["-at", "-pk"],
             },
         ),
         migrations.AddConstraint(
-            model_name='modelversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('active',), name='one_active_version'),
+            model_name="modelversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("active", True)), fields=("active",), name="one_active_version"
+            ),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['-created_at', '-id'], name='prediction_newest'),
+            model_name="prediction",
+            index=models.Index(fields=["-created_at", "-id"], name="prediction_newest"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['visitor', '-created_at', '-id'], name='prediction_visitor'),
+            model_name="prediction",
+            index=models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('digit__range', (0, 9))), name='digit_0_to_9'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("digit__range", (0, 9))), name="digit_0_to_9"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__range', (0, 1))), name='confidence_0_to_1'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("confidence__range", (0, 1))), name="confidence_0_to_1"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('probabilities__len', 10)), name='ten_probabilities'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("probabilities__len", 10)), name="ten_probabilities"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('user_label__range', (0, 10))), name='user_label_0_to_10'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("user_label__range", (0, 10))), name="user_label_0_to_10"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('true_label__range', (0, 10))), name='true_label_0_to_10'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("true_label__range", (0, 10))), name="true_label_0_to_10"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('review_status', 'accepted'), _negated=True), ('true_label__isnull', False), _connector='OR'), name='accepted_has_true_label'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("review_status", "accepted"), _negated=True),
+                    ("true_label__isnull", False),
+                    _connector="OR",
+                ),
+                name="accepted_has_true_label",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('review_status__in', ['pending', 'accepted', 'rejected'])), name='known_review_status'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("review_status__in", ["pending", "accepted", "rejected"])),
+                name="known_review_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('review_status', 'pending'), ('reviewed_at__isnull', False), _connector='OR'), name='reviewed_has_time'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("review_status", "pending"), ("reviewed_at__isnull", False), _connector="OR"
+                ),
+                name="reviewed_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('user_label__isnull', True), ('user_label_at__isnull', False), _connector='OR'), name='user_label_has_time'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("user_label__isnull", True), ("user_label_at__isnull", False), _connector="OR"
+                ),
+                name="user_label_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('uncertain', True), ('reason', ''), _connector='XOR'), name='uncertain_has_reason'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("uncertain", True), ("reason", ""), _connector="XOR"),
+                name="uncertain_has_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.UniqueConstraint(condition=models.Q(('superseded', False)), fields=('drawing',), name='one_newest_of_a_drawing'),
+            model_name="prediction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("superseded", False)), fields=("drawing",), name="one_newest_of_a_drawing"
+            ),
         ),
     ]

@@ -1,0 +1,31 @@
+# make run: the product on this machine. make test: everything that is tested.
+PYTHON ?= python3.11
+VENV := .venv/bin
+# Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+.PHONY: run setup test lint
+
+run: .venv/web-and-ui
+	@exec $(VENV)/python manage.py serve
+
+test: .venv/dev
+	@$(VENV)/python -m pytest
+
+lint: .venv/dev
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+	$(VENV)/python manage.py makemigrations --check --dry-run
+
+# Which groups are installed is noted in the environment itself; new pins install anew.
+.venv/web-and-ui: GROUPS := --group web --group ui
+.venv/dev: GROUPS := --group dev
+.venv/web-and-ui .venv/dev: pyproject.toml constraints.txt
+	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	@echo "Installing packages (a few minutes the first time) ..."
+	@$(VENV)/python -m pip install --quiet --retries 1 -c constraints.txt \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch torchvision
+	@$(VENV)/python -m pip install --quiet -c constraints.txt $(GROUPS)
+	@touch $@

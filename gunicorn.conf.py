@@ -1,0 +1,36 @@
+"""gunicorn's settings; it reads this file by itself when started in this folder."""
+
+import os
+import shutil
+import tempfile
+
+# More threads than cores in every worker make all of them slower; set before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+# The workers' figures for /metrics, added up by whichever is asked.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory = tempfile.mkdtemp(prefix="mnistsite-metrics-")
+
+import torch  # noqa: E402  (imported before the workers fork, so that they share its memory)
+from prometheus_client import multiprocess  # noqa: E402
+
+torch.set_num_threads(1)
+
+wsgi_app = "mnistsite.wsgi"
+bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = 4
+preload_app = True
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+# Workers' heartbeats: a disk that stalls must not look like a worker that hangs.
+worker_tmp_dir = "/dev/shm"  # noqa: S108
+max_requests = 100_000
+max_requests_jitter = 10_000
+
+
+def child_exit(server: object, worker: object) -> None:
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined, no-untyped-call]
+
+
+def on_exit(server: object) -> None:
+    shutil.rmtree(metrics_directory, ignore_errors=True)

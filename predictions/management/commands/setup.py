@@ -1,0 +1,46 @@
+"""Bring the database to the state that the site needs; harmless to run again."""
+
+import os
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from predictions.models import ModelVersion
+from predictions.serving import install_shipped
+
+
+class Command(BaseCommand):
+    help = (
+        "Migrates, installs the shipped model as the active version, makes an admin account on first start."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
+        if not ModelVersion.objects.exists():
+            version = install_shipped()
+            self.stdout.write(f"Model {version} installed and active.")
+        if not get_user_model().objects.filter(is_superuser=True).exists():
+            self.make_admin()
+
+    def make_admin(self) -> None:
+        """createsuperuser reads name, address and password from the environment."""
+        os.environ.setdefault("DJANGO_SUPERUSER_USERNAME", "admin")
+        os.environ.setdefault("DJANGO_SUPERUSER_EMAIL", "admin@localhost")
+        if "DJANGO_SUPERUSER_PASSWORD" not in os.environ:
+            os.environ["DJANGO_SUPERUSER_PASSWORD"] = self.local_password()
+        call_command("createsuperuser", interactive=False, verbosity=0, stdout=self.stdout)
+        self.stdout.write(f"Admin account {os.environ['DJANGO_SUPERUSER_USERNAME']!r} made.")
+
+    def local_password(self) -> str:
+        """A random password, kept where only this user can read it."""
+        password = secrets.token_urlsafe(12)
+        file = settings.VAR_DIR / "admin-password"
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(f"{password}\n")
+        self.stdout.write(f"Password of the admin account: {password} (kept in {file})")
+        return password
