@@ -9,8 +9,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # The workers' figures for /metrics, added up by whichever is asked.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory = tempfile.mkdtemp(prefix="mnistsite-metrics-")
 
-import torch  # noqa: E402  (imported before the workers fork, so that they share its memory)
-from prometheus_client import multiprocess  # noqa: E402
+import torch
+from prometheus_client import multiprocess
 
 torch.set_num_threads(1)
 

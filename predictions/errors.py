@@ -11,7 +11,7 @@ from ninja.errors import HttpError, ValidationError
 
 from classifier.preprocess import DrawingError
 from predictions.metrics import ERRORS
-from predictions.serving import NoActiveVersion
+from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
 SECONDS_TO_RETRY = 2
@@ -60,7 +60,7 @@ def answer_errors(api: NinjaAPI) -> None:
 
     @api.exception_handler(OperationalError)
     @api.exception_handler(InterfaceError)
-    @api.exception_handler(NoActiveVersion)
+    @api.exception_handler(NoActiveVersionError)
     def unavailable(request: HttpRequest, problem: Exception) -> HttpResponse:
         logger.warning("Not answered: %s", problem)
         return error(503, "unavailable", "The service is not ready; please try again.")

@@ -19,6 +19,6 @@ def readyz(request: HttpRequest) -> HttpResponse:
         version = serving.active().version
     except Error:
         return error(503, "database_away", "The database does not answer.")
-    except serving.NoActiveVersion:
+    except serving.NoActiveVersionError:
         return error(503, "no_model", "No model version is active: run manage.py setup.")
     return JsonResponse({"status": "ready", "model_version": version.name})

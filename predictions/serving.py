@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class NoActiveVersion(Exception):
+class NoActiveVersionError(Exception):
     """No version has been promoted yet."""
 
 
@@ -30,7 +30,7 @@ _lock = threading.Lock()
 def active() -> Active:
     """The active version, looked up anew when the last look is a second old.
 
-    Raises NoActiveVersion, or Django's OperationalError while the database is away.
+    Raises NoActiveVersionError, or Django's OperationalError while the database is away.
     """
     global _active, _looked_at
     if _active is None or time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS:
@@ -46,7 +46,7 @@ def _look(held: Active | None) -> Active:
         return held
     version = active_versions.first()
     if version is None:
-        raise NoActiveVersion
+        raise NoActiveVersionError
     return Active(version, load(version))
 
 
