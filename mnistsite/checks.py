@@ -16,7 +16,7 @@ def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa:
     if not settings.PRODUCTION:
         return []
     findings = {
-        "E001": (len(settings.SECRET_KEY) < 50, "SECRET_KEY", "a random text of 50 characters or more"),
+        "E001": (len(env.text("SECRET_KEY")) < 50, "SECRET_KEY", "a random text of 50 characters or more"),
         "E002": (not settings.ALLOWED_HOSTS, "ALLOWED_HOSTS", "the host names of the site, with commas"),
         "E003": (_has_default_database_password(), "DATABASE_URL", "a URL with a password of its own"),
         "E004": (_has_default_admin_password(), "DJANGO_SUPERUSER_PASSWORD", "a password of its own"),

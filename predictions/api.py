@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query
+from ninja import NinjaAPI, Query, Status
 from ninja.throttling import AnonRateThrottle
 
 from classifier.preprocess import decode_image, render_strokes, to_input
@@ -39,7 +39,7 @@ errors = {4: ErrorOut, 503: ErrorOut}
 
 
 @api.post("/predict", response={201: PredictionOut})
-def predict(request: HttpRequest, body: PredictIn) -> tuple[int, dict[str, Any]]:
+def predict(request: HttpRequest, body: PredictIn) -> Status[dict[str, Any]]:
     """Read a drawing. The answer is in the log before it is sent."""
     started = time.perf_counter()
     model_input = to_input(render_strokes(body.strokes) if body.strokes else decode_image(body.image or b""))
@@ -65,7 +65,7 @@ def predict(request: HttpRequest, body: PredictIn) -> tuple[int, dict[str, Any]]
     logged = log_once(prediction)
     LATENCY.observe(seconds)
     PREDICTIONS.labels(version.name, logged.source, logged.digit, logged.uncertain).inc()
-    return 201, logged.to_dict()
+    return Status(201, logged.to_dict())
 
 
 def log_once(prediction: Prediction) -> Prediction:
@@ -73,10 +73,7 @@ def log_once(prediction: Prediction) -> Prediction:
     try:
         prediction.log()
     except IntegrityError:
-        stored = Prediction.objects.select_related("model_version").filter(pk=prediction.pk).first()
-        if stored:
-            return stored
-        prediction.log()  # another state of the same drawing came at the same moment
+        return find(prediction.pk)
     return prediction
 
 

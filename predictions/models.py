@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from PIL import Image
@@ -197,10 +197,11 @@ class Prediction(models.Model):
     def log(self) -> None:
         """Insert the row; earlier predictions of the same drawing become superseded.
 
-        Raises IntegrityError if a row of that id exists, or if another prediction of the same
-        drawing is being logged at this moment.
+        Raises IntegrityError if a row of that id exists.
         """
         if self.drawing:
+            with connection.cursor() as cursor:  # two states of one drawing at once: one after the other
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [self.drawing.int & (2**63 - 1)])
             Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
         self.save(force_insert=True)
 

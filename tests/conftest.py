@@ -1,0 +1,58 @@
+"""What many tests need: the shipped model in a real database, and a client."""
+
+import base64
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from PIL import Image, ImageDraw
+
+from predictions import serving
+from predictions.models import ModelVersion
+
+Strokes = list[list[list[float]]]
+
+# Drawings that nobody reads differently.
+TURNS = [turn / 20 * math.tau for turn in range(21)]
+ZERO: Strokes = [[[100 + 60 * math.sin(turn), 100 - 90 * math.cos(turn)] for turn in TURNS]]
+ONE: Strokes = [[[100.0, 20.0], [98.0, 100.0], [96.0, 200.0]]]
+
+
+def png(strokes: Strokes, size: int = 280, pen: int = 20) -> str:
+    """White ink on black, as the page sends it: a PNG in base64."""
+    image = Image.new("L", (size, size))
+    for stroke in strokes:
+        ImageDraw.Draw(image).line([(x, y) for x, y in stroke], fill=255, width=pen, joint="curve")
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache() -> None:
+    """Rate limits and figures of one test must not reach the next."""
+    cache.clear()
+
+
+@pytest.fixture
+def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
+    """The shipped model, active; looked up at every request, since every test has its own rows."""
+    monkeypatch.setattr(serving, "SECONDS_BETWEEN_LOOKS", -1.0)
+    return serving.install_shipped()
+
+
+Post = Callable[..., Any]
+
+
+@pytest.fixture
+def post(client: Client, version: ModelVersion) -> Post:
+    """Post JSON to a path of the API."""
+
+    def post(path: str, body: Any) -> Any:
+        return client.post(f"/api/{path}", body, content_type="application/json")
+
+    return post

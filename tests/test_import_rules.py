@@ -1,0 +1,54 @@
+"""Who may import whom: each rule is tried in a process of its own, where the forbidden can't be found."""
+
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN = """
+import importlib, sys
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {forbidden!r}:
+            raise ImportError(f"{{name}} is forbidden here")
+sys.meta_path.insert(0, Guard())
+{setup}
+for module in {modules!r}:
+    importlib.import_module(module)
+"""
+DJANGO = """
+import os, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
+django.setup()
+"""
+OURS = {"classifier", "mnistsite", "predictions", "streamlit_ui", "training"}
+CLASSIFIER = ["classifier.model", "classifier.checkpoint", "classifier.predictor"]
+TRAINING = ["training.dataset", "training.augment", "training.train", "training.evaluate"]
+WEB = ["predictions.admin", "mnistsite.urls", "mnistsite.wsgi"]
+
+
+def complaint(code: str) -> str:
+    """What a Python process that runs `code` dies of; nothing when it does not."""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stderr if result.returncode else ""
+
+
+@pytest.mark.parametrize(
+    ("modules", "forbidden", "setup"),
+    [
+        (["classifier.preprocess"], {"django", "torch"} | OURS - {"classifier"}, ""),
+        (CLASSIFIER, {"django"} | OURS - {"classifier"}, ""),
+        (TRAINING, {"django"} | OURS - {"classifier", "training"}, ""),
+        (WEB, {"torch", "training", "streamlit", "streamlit_ui"}, DJANGO),
+        (["streamlit_ui.client", "streamlit_ui.pad"], {"django", "torch"} | OURS - {"streamlit_ui"}, ""),
+    ],
+    ids=["preprocess", "classifier", "training", "web", "page"],
+)
+def test_package_needs_nothing_forbidden(modules: list[str], forbidden: set[str], setup: str) -> None:
+    assert not complaint(FORBIDDEN.format(forbidden=forbidden, setup=setup, modules=modules))
+
+
+def test_guard_notices_a_forbidden_import() -> None:
+    code = FORBIDDEN.format(forbidden={"torch"}, setup="", modules=["classifier.predictor"])
+    assert "torch is forbidden here" in complaint(code)
