@@ -17,7 +17,7 @@ lint: .venv/dev
 	$(VENV)/ruff format --check .
 	$(VENV)/python -m mypy
 	$(VENV)/python manage.py makemigrations --check --dry-run
-	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$(openssl rand -hex 32) DATABASE_URL=postgresql://u:pw@db/d \
+	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV)/python -c "import secrets; print(secrets.token_hex(32))") DATABASE_URL=postgresql://u:pw@db/d \
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
 
 # Which groups are installed is noted in the environment itself; new pins install anew.
