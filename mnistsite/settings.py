@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from django.templatetags.static import static
 from psycopg.conninfo import conninfo_to_dict
 
 from mnistsite import environment as env
@@ -71,6 +72,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.humanize",
+    "pgtrigger",
     "ninja",  # for the API docs' own static files
     "mnistsite",
     "predictions",
@@ -89,6 +92,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "mnistsite.urls"
+LOGIN_URL = LOGIN_REDIRECT_URL = "admin:index"
 WSGI_APPLICATION = "mnistsite.wsgi.application"
 
 TEMPLATES = [
@@ -156,4 +160,5 @@ UNFOLD = {
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.text("UI_URL", "http://localhost:8501"),
+    "STYLES": [lambda request: static("predictions/desk.css")],
 }

@@ -10,13 +10,25 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 from django.db.models import Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
 from PIL import Image
+
+from classifier.preprocess import decode_image, render_strokes
+from predictions import review
 
 NOT_A_DIGIT = 10
 DIGITS = [(digit, str(digit)) for digit in range(10)]
 LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
+
+
+LARGEST_DRAWING = 560  # pixels, when it is shown again
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -80,7 +92,7 @@ class Promotion(models.Model):
         return f"{self.version} at {self.at:%Y-%m-%d %H:%M:%S}"
 
 
-class PredictionQuerySet(models.QuerySet["Prediction"]):
+class PredictionQuerySet(review.ReviewQuerySet):
     def labelled(self) -> Self:
         """Rows that say which digit it was: an operator's word, or else the visitor's."""
         return self.exclude(review_status=Prediction.ReviewStatus.REJECTED).filter(
@@ -114,6 +126,15 @@ class Prediction(models.Model):
         PAGE = "page"
         UPLOAD = "upload"
         API = "api"
+
+    class Chosen(models.TextChoices):
+        """How a reviewed row came before the operator."""
+
+        SUSPICION = "suspicion"
+        RANDOM = "random"
+        GRID = "grid"
+        LIST = "list"
+        IMPORT = "import"
 
     class Reason(models.TextChoices):
         LOW_CONFIDENCE = "low_confidence"
@@ -156,14 +177,67 @@ class Prediction(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     reviewed_at = models.DateTimeField(null=True, blank=True)
+    chosen = models.CharField(
+        max_length=10, choices=Chosen.choices, blank=True, editable=False, help_text="How it came to review."
+    )
+    row_version = models.PositiveIntegerField(
+        default=1, db_default=1, editable=False, help_text="One more with every change of a label."
+    )
+    leased_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    leased_until = models.DateTimeField(null=True, editable=False)
+    second_digit = models.PositiveSmallIntegerField(
+        choices=DIGITS, null=True, editable=False, help_text="What another model version reads."
+    )
+    lottery = models.FloatField(
+        default=review.draw_lot, db_default=Random(), editable=False, help_text="Draws the random sample."
+    )
+    suspicion = models.GeneratedField(
+        expression=review.SUSPICION,
+        output_field=models.FloatField(),
+        db_persist=True,
+        help_text="How likely the model is wrong, as an order: contradicted by the visitor, read otherwise "
+        "by another version, uncertain.",
+    )
 
     objects = PredictionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="prediction_newest"),
+            # Answers the admin's list from the index alone: any filter, any page, and the count.
+            models.Index(
+                fields=["-created_at", "-id"],
+                include=[
+                    "digit",
+                    "confidence",
+                    "user_label",
+                    "true_label",
+                    "review_status",
+                    "model_version",
+                    "source",
+                    "uncertain",
+                    "superseded",
+                ],
+                name="prediction_newest",
+            ),
             models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
+            models.Index(
+                fields=["-suspicion", "id"],
+                condition=Q(review_status="pending", superseded=False, lottery__gte=review.RANDOM_SAMPLE),
+                name="prediction_queue",
+            ),
+            models.Index(
+                fields=["lottery", "id"],
+                condition=Q(review_status="pending", superseded=False, lottery__lt=review.RANDOM_SAMPLE),
+                name="prediction_random_sample",
+            ),
+            models.Index(
+                fields=["model_version", "digit", "true_label", "confidence", "chosen"],
+                condition=Q(review_status="accepted"),
+                name="prediction_accepted",
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(digit__range=(0, 9)), name="digit_0_to_9"),
@@ -190,6 +264,8 @@ class Prediction(models.Model):
                 fields=["drawing"], condition=Q(superseded=False), name="one_newest_of_a_drawing"
             ),
         ]
+        triggers = [review.TRACE_LABELS, review.KEEP_ANSWER]
+        permissions = [("export_prediction", "Can export predictions")]
 
     def __str__(self) -> str:
         return f"{self.digit} ({self.confidence:.0%})"
@@ -212,12 +288,43 @@ class Prediction(models.Model):
         pending = Prediction.objects.filter(pk=self.pk, review_status=self.ReviewStatus.PENDING)
         return bool(pending.update(user_label=self.user_label, user_label_at=self.user_label_at))
 
+    def review(self, by: Any, status: str, true_label: int | None = None, chosen: str = "") -> None:  # noqa: ANN401
+        """Store an operator's decision, as `ReviewQuerySet.review` does, about the row as it was read.
+
+        Raises StaleRowError if somebody has changed it since.
+        """
+        unchanged = Prediction.objects.filter(pk=self.pk, row_version=self.row_version)
+        if not unchanged.review(by, status, true_label, chosen):
+            raise review.StaleRowError
+        self.refresh_from_db(
+            fields=["true_label", "review_status", "reviewed_by", "reviewed_at", "chosen", "row_version"]
+        )
+
+    def undo(self, by: Any) -> None:  # noqa: ANN401
+        """Go back to what was before the last change of the row as it was read."""
+        last = self.changes.order_by("pk").last()
+        if last is not None:
+            self.restore(last, by)
+
+    def restore(self, change: "LabelChange", by: Any) -> None:  # noqa: ANN401
+        """Go back to the true label and the status from before `change`; traced like any change."""
+        self.review(by, change.old_review_status, change.old_true_label, self.chosen)
+
     def input_png(self) -> bytes:
         """What the model saw, as a 28×28 grey PNG."""
-        pixels = np.frombuffer(self.input, np.uint8).reshape(28, 28)
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
-        return file.getvalue()
+        return _png(Image.fromarray(np.frombuffer(self.input, np.uint8).reshape(28, 28)))
+
+    def drawing_png(self) -> bytes:
+        """The drawing as the visitor made it, white on black: drawn anew, never the file as sent."""
+        if self.strokes:
+            ink = render_strokes(self.strokes)
+        elif self.image:
+            ink = decode_image(bytes(self.image))
+        else:
+            ink = np.frombuffer(self.input, np.uint8).reshape(28, 28)
+        drawing = Image.fromarray(ink)
+        drawing.thumbnail((LARGEST_DRAWING, LARGEST_DRAWING))
+        return _png(drawing)
 
     def to_dict(self) -> dict[str, Any]:
         """The row as the API shows it."""
@@ -236,3 +343,30 @@ class Prediction(models.Model):
             "true_label": self.true_label,
             "review_status": self.review_status,
         }
+
+
+class LabelChange(models.Model):
+    """One line of the append-only trace of a prediction's labels; only the trigger writes it."""
+
+    prediction = models.ForeignKey(Prediction, models.CASCADE, related_name="changes", editable=False)
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="The operator; none for the visitor.",
+    )
+    old_user_label = models.PositiveSmallIntegerField(choices=LABELS, null=True)
+    user_label = models.PositiveSmallIntegerField(choices=LABELS, null=True)
+    old_true_label = models.PositiveSmallIntegerField(choices=LABELS, null=True)
+    true_label = models.PositiveSmallIntegerField(choices=LABELS, null=True)
+    old_review_status = models.CharField(max_length=10)
+    review_status = models.CharField(max_length=10)
+
+    class Meta:
+        ordering = ["-pk"]
+        triggers = [review.KEEP_TRACE, review.DELETE_TRACE_WITH_ROW]
+
+    def __str__(self) -> str:
+        return f"{self.old_review_status} → {self.review_status}"

@@ -1,0 +1,38 @@
+"""How a row looks in the admin: pictures and bars, as HTML."""
+
+import base64
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from predictions.models import LABELS, Prediction
+
+NAMES = dict(LABELS)
+
+
+def input_uri(prediction: Prediction) -> str:
+    """What the model saw, inside the page: a list needs no request for each row."""
+    return f"data:image/png;base64,{base64.b64encode(prediction.input_png()).decode()}"
+
+
+def thumbnail(prediction: Prediction) -> SafeString:
+    return format_html('<img class="desk-thumbnail" src="{}" alt="">', input_uri(prediction))
+
+
+def drawing_url(prediction: Prediction) -> str:
+    return reverse("admin:predictions_prediction_drawing", args=[prediction.pk])
+
+
+def drawing(prediction: Prediction) -> SafeString:
+    return format_html('<img class="desk-drawing" src="{}" alt="The drawing">', drawing_url(prediction))
+
+
+def bars(prediction: Prediction) -> SafeString:
+    rows = [(digit, share, 100 * share) for digit, share in enumerate(prediction.probabilities)]
+    return SafeString(render_to_string("predictions/bars.html", {"rows": rows}))
+
+
+def label(value: int | None) -> str:
+    return "–" if value is None else NAMES[value]

@@ -1,0 +1,178 @@
+"""Reviewing: an operator's decision about rows, the trace it leaves, and who gets which row next.
+
+The trace and the row version are made by triggers, so that the admin, an action, the API, a bulk
+update and raw SQL all leave one.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING, Any, Self
+
+import pgtrigger
+from django.db import connection, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    from predictions.models import Prediction
+
+    Operator = User | AnonymousUser  # the type of request.user; the admin lets users in only
+
+LEASE = timedelta(minutes=1)
+
+# This share of all rows, drawn by lot when a row is logged, is kept out of every order by suspicion:
+# operators get it in the order of the lot, so that accuracy on it is an unbiased estimate.
+RANDOM_SAMPLE = 0.05
+# One row in so many that the queue hands out comes from that sample.
+QUEUE_ROWS_PER_RANDOM_ROW = 10
+
+# The row is more suspicious than any row that its visitor did not contradict.
+CONTRADICTED = 2.0
+SUSPICION = (
+    1.0
+    - F("confidence")
+    + Case(
+        When(user_label__isnull=True, then=Value(0.0)),
+        When(user_label=F("digit"), then=Value(-1.0)),
+        default=Value(CONTRADICTED),
+    )
+    + Case(When(~Q(second_digit=F("digit")) & Q(second_digit__isnull=False), then=Value(1.0)), default=0.0)
+)
+
+TRACE_LABELS = pgtrigger.Trigger(
+    name="trace_labels",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Update,
+    condition=pgtrigger.AnyChange("user_label", "true_label", "review_status", "reviewed_by"),
+    func="""
+        NEW.row_version := OLD.row_version + 1;
+        INSERT INTO predictions_labelchange (
+            prediction_id, at, by_id, old_user_label, user_label, old_true_label, true_label,
+            old_review_status, review_status
+        ) VALUES (
+            OLD.id, clock_timestamp(), NULLIF(current_setting('predictions.operator', true), '')::integer,
+            OLD.user_label, NEW.user_label, OLD.true_label, NEW.true_label,
+            OLD.review_status, NEW.review_status
+        );
+        RETURN NEW;
+    """,
+)
+
+# What was answered stays as it was answered.
+KEEP_ANSWER = pgtrigger.ReadOnly(
+    name="keep_answer",
+    fields=[
+        "created_at",
+        "source",
+        "input",
+        "model_version",
+        "digit",
+        "confidence",
+        "probabilities",
+        "uncertain",
+        "reason",
+    ],
+)
+
+KEEP_TRACE = pgtrigger.Protect(name="keep_trace", operation=pgtrigger.Update)
+
+# A visitor's deletion takes the trace along; nothing else may. Deferred, because Django deletes the
+# trace before the row.
+DELETE_TRACE_WITH_ROW = pgtrigger.Trigger(
+    name="delete_trace_with_row",
+    when=pgtrigger.After,
+    operation=pgtrigger.Delete,
+    timing=pgtrigger.Deferred,
+    func="""
+        IF EXISTS (SELECT 1 FROM predictions_prediction WHERE id = OLD.prediction_id) THEN
+            RAISE EXCEPTION 'The trace of prediction % cannot be deleted without it', OLD.prediction_id;
+        END IF;
+        RETURN NULL;
+    """,
+)
+
+
+class StaleRowError(Exception):
+    """Somebody else changed the row after it was read; nothing was stored."""
+
+
+def draw_lot() -> float:
+    """A number in [0, 1) that says whether the row is of the random sample, and its place there."""
+    return random.random()  # noqa: S311  (statistics, not a secret)
+
+
+@contextmanager
+def operator(user: "Operator") -> Iterator[None]:
+    """Changes of labels inside the block are traced as this user's."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('predictions.operator', %s, true)", [str(user.pk)])
+        yield
+        cursor.execute("SELECT set_config('predictions.operator', '', true)")
+
+
+class ReviewQuerySet(models.QuerySet["Prediction"]):
+    """What the review desk does with many rows."""
+
+    def reviewable(self) -> Self:
+        """Pending rows, without the earlier states of drawings in progress."""
+        return self.filter(review_status="pending", superseded=False)
+
+    def most_suspicious(self) -> Self:
+        """Reviewable rows that are not of the random sample, the likeliest errors first."""
+        return self.reviewable().filter(lottery__gte=RANDOM_SAMPLE).order_by("-suspicion", "pk")
+
+    def random_sample(self) -> Self:
+        """Reviewable rows of the random sample, in the order of the lot."""
+        return self.reviewable().filter(lottery__lt=RANDOM_SAMPLE).order_by("lottery", "pk")
+
+    def review(self, by: "Operator", status: str, true_label: int | None = None, chosen: str = "") -> int:
+        """Store one decision about all of these rows; the number of rows.
+
+        Without a label, accepted rows keep the label they have, else take the visitor's, else the model's.
+        Rejected rows have none.
+        """
+        label: Any = Coalesce("true_label", "user_label", "digit") if true_label is None else true_label
+        reviewed = status != "pending"
+        with operator(by):
+            return self.update(
+                true_label=None if status == "rejected" else label if reviewed else true_label,
+                review_status=status,
+                reviewed_by=by if reviewed else None,
+                reviewed_at=timezone.now() if reviewed else None,
+                chosen=chosen if reviewed else "",
+                leased_by=None,
+                leased_until=None,
+            )
+
+    def free_for(self, user: "Operator") -> Self:
+        """Rows that nobody else holds at this moment."""
+        return self.filter(
+            Q(leased_until__isnull=True) | Q(leased_until__lt=timezone.now()) | Q(leased_by=user)
+        )
+
+    @transaction.atomic
+    def lease(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
+        """The next `count` rows of the queue, for nobody else within a minute; none of `without`."""
+        free = self.free_for(by).exclude(pk__in=without).select_related("model_version")
+        free = free.defer("image", "strokes", "model_version__checkpoint")
+        free = free.select_for_update(skip_locked=True, of=("self",), no_key=True)
+        at_random = list(free.random_sample()[: ceil(count / QUEUE_ROWS_PER_RANDOM_ROW)])
+        rows = list(free.most_suspicious()[: count - len(at_random)])
+        rows += at_random or []
+        if len(rows) < count:
+            taken = [row.pk for row in at_random]
+            rows += free.random_sample().exclude(pk__in=taken)[: count - len(rows)]
+        self.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(
+            leased_by=by, leased_until=timezone.now() + LEASE
+        )
+        return rows
+
+    def renew(self, by: "Operator") -> int:
+        """Hold those of these rows that are still free for another minute; the number of rows."""
+        return self.reviewable().free_for(by).update(leased_by=by, leased_until=timezone.now() + LEASE)

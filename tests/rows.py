@@ -1,0 +1,47 @@
+"""Rows for tests: what is not asked for is plausible."""
+
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import Permission, User
+
+from predictions.models import ModelVersion, Prediction
+
+INPUT = np.zeros((28, 28), np.uint8)
+INPUT[4:24, 13:16] = 255
+
+
+def version(name: str = "v1") -> ModelVersion:
+    facts = {"checkpoint": b"", "data_fingerprint": "0" * 64, "seed": 1, "code_version": "test"}
+    return ModelVersion.objects.get_or_create(name=name, defaults=facts)[0]
+
+
+def prediction(digit: int = 1, confidence: float = 0.9, **fields: Any) -> Prediction:
+    """A stored row; a lot of 0.5 keeps it out of the random sample."""
+    probabilities = [(1 - confidence) / 9] * 10
+    probabilities[digit] = confidence
+    fields = {
+        "input": INPUT.tobytes(),
+        "latency_ms": 3.0,
+        "lottery": 0.5,
+        "model_version": version(),
+    } | fields
+    row = Prediction(digit=digit, confidence=confidence, probabilities=probabilities, **fields)
+    row.log()
+    row.refresh_from_db()
+    return row
+
+
+def claimed(label: int, **fields: Any) -> Prediction:
+    row = prediction(**fields)
+    row.claim(label)
+    row.refresh_from_db()
+    return row
+
+
+def operator(name: str = "olive", *permissions: str) -> User:
+    """Somebody of the staff with these permissions of ours, by default those of an operator."""
+    user = User.objects.create_user(name, password="a password", is_staff=True)
+    names = permissions or ("view_prediction", "change_prediction")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return user
