@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 from django.db.models import Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from PIL import Image
 
@@ -89,7 +88,7 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 
     def accuracy(self) -> dict[str, Any]:
         """Totals, and the share of labelled rows that the model read right (None without any)."""
-        labelled = self.labelled().annotate(label=Coalesce("true_label", "user_label"))
+        labelled = self.labelled().annotate(label=models.functions.Coalesce("true_label", "user_label"))
         counts = labelled.aggregate(
             labelled=models.Count("pk"), correct=models.Count("pk", filter=Q(label=models.F("digit")))
         )
