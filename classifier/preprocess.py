@@ -1,0 +1,169 @@
+"""From a drawing to the model's input, by MNIST's own rules: for training, serving and evaluation alike.
+
+Needs numpy and Pillow only. "Ink" is an (H, W) uint8 array: 255 is full ink, 0 is none.
+"""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageOps
+
+Ink = NDArray[np.uint8]
+
+MAX_PIXELS = 4_000_000
+INPUT_SIZE = 28  # pixels; MNIST's image
+BOX_SIZE = 20  # pixels; the ink's longer side within it
+CENTRE = 14  # the pixel that holds the centre of mass
+PEN = 0.13  # pen width as a share of the longer side: MNIST's 2.5 of 20 pixels
+STROKE_SIZE = 160  # pixels; eight times the box, which smooths the edges when it is scaled down
+FULL_INK = 240  # ink at least this dark is left as it is; paler ink is stretched to 255
+FAINTEST_INK = 24  # less contrast than this is paper, not ink: noise of a JPEG or a camera
+# Formats with decoders written for hostile input. EPS, for one, would start Ghostscript.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+
+
+class DrawingError(ValueError):
+    """The drawing can't be read; `code` is for programs, `status` is the HTTP status that says so."""
+
+    def __init__(self, message: str, *, code: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+def blank_drawing() -> DrawingError:
+    return DrawingError("The drawing is blank.", code="blank_drawing", status=422)
+
+
+def decode_image(data: bytes) -> Ink:
+    """Return the ink of an image file: whatever differs from its background, in any colours.
+
+    Raises DrawingError: 400 where the bytes are no readable image, 413 for more than MAX_PIXELS pixels,
+    which are refused from the header, before anything is decoded.
+    """
+    try:
+        return _ink(_pixels(_open(data)))
+    except DrawingError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever their format's code stumbles over
+        raise DrawingError("The file is not a readable image.", code="not_an_image", status=400) from error
+
+
+def _open(data: bytes) -> Image.Image:
+    too_large = DrawingError(
+        f"The image has more than {MAX_PIXELS:,} pixels.", code="image_too_large", status=413
+    )
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large from error
+    if image.width * image.height > MAX_PIXELS:
+        raise too_large
+    return image
+
+
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    """Decode into an (H, W, channels) array of 0 to 255, upright and opaque."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("F", "I", "I;16", "I;16B", "I;16L"):
+        return _stretched(np.asarray(image, dtype=np.float32))[..., None]
+    if image.has_transparency_data:
+        return _opaque(np.asarray(image.convert("RGBA"), dtype=np.float32))
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return np.atleast_3d(np.asarray(image.convert(mode), dtype=np.float32))
+
+
+def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sixteen bits and more have no agreed white, so the darkest and the lightest pixel span the range."""
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    return ((values - low) * (255 / max(high - low, 1.0))).astype(np.float32)
+
+
+def _opaque(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lay the image on white paper where its ink is dark, on black where it is light."""
+    colours, alpha = pixels[..., :3], pixels[..., 3:] / 255
+    lightness = (colours * alpha).sum() / max(3 * float(alpha.sum()), 1.0)
+    paper = 255.0 if lightness < 128 else 0.0
+    return np.asarray(colours * alpha + paper * (1 - alpha), dtype=np.float32)
+
+
+def _ink(pixels: NDArray[np.float32]) -> Ink:
+    """Measure each pixel's distance from the background, which is the commonest colour along the edge."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    distance = np.abs(pixels - np.median(edge, axis=0)).max(axis=-1)
+    darkest = float(distance.max())
+    if darkest < FAINTEST_INK:
+        return np.zeros(distance.shape, np.uint8)
+    stretched = distance if darkest >= FULL_INK else distance * (255 / darkest)
+    return np.asarray(np.rint(stretched), dtype=np.uint8)
+
+
+def render_strokes(strokes: Sequence[Sequence[tuple[float, float]]], pen: float = PEN) -> Ink:
+    """Draw strokes of finite (x, y) points, y down, in any unit; `pen` is a share of the longer side.
+
+    Every stroke drawing gets the same pen, so that its width, which says nothing of the digit, can't
+    mislead. Raises DrawingError (422) where there is no point at all.
+    """
+    paths = [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    if not paths:
+        raise blank_drawing()
+    points = np.concatenate(paths)
+    unit = float(np.abs(points).max()) or 1.0  # divides first: the span of huge numbers would overflow
+    corner = (points / unit).min(axis=0)
+    span = float(((points / unit).max(axis=0) - corner).max()) or 1.0
+    radius = pen * STROKE_SIZE / 2
+    scaled = [(path / unit - corner) / span * (STROKE_SIZE - 2 * radius) + radius + 1 for path in paths]
+    return _drawn(scaled, radius)
+
+
+def _drawn(paths: Sequence[NDArray[np.float64]], radius: float) -> Ink:
+    image = Image.new("L", (STROKE_SIZE + 3, STROKE_SIZE + 3))
+    brush = ImageDraw.Draw(image)
+    for path in paths:
+        corners = [(float(x), float(y)) for x, y in path]
+        brush.line(corners, fill=255, width=round(2 * radius))
+        for x, y in corners:  # round ends and joints
+            brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def to_input(ink: Ink) -> Ink:
+    """Return the (28, 28) input as MNIST was made: the ink's box scaled, its aspect kept, to a longer side
+    of 20 pixels, and moved by whole pixels until the centre of mass lies at index 14 (LeCun et al., 1998,
+    "Gradient-Based Learning Applied to Document Recognition", section III-A).
+
+    A digit of MNIST that is cropped to its ink comes back bit for bit. Raises DrawingError (422) without ink.
+    """
+    left, top, right, bottom = _box(ink)
+    scale = BOX_SIZE / max(right - left, bottom - top)
+    size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+    # Averaging over whole areas is how MNIST was reduced; what is smaller than the box needs interpolation.
+    method = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BILINEAR
+    small = np.asarray(Image.fromarray(ink).resize(size, method, box=(left, top, right, bottom)))
+    return _centred(small)
+
+
+def _box(ink: Ink) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the ink. In anything larger than MNIST's own images it must be clearly
+    ink: the noise around a drawing must not widen the box."""
+    clear = ink > (ink.max(initial=0) // 8 if max(ink.shape) > INPUT_SIZE else 0)
+    columns, rows = np.flatnonzero(clear.any(axis=0)), np.flatnonzero(clear.any(axis=1))
+    if not len(columns):
+        raise blank_drawing()
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _centred(small: Ink) -> Ink:
+    result = np.zeros((INPUT_SIZE, INPUT_SIZE), np.uint8)
+    top, left = (_offset(small.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
+    result[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return result
+
+
+def _offset(mass: NDArray[np.int64]) -> int:
+    """Where a line of masses begins so that their centre falls in [13.5, 14.5), inside the image."""
+    centre = float((mass * np.arange(len(mass))).sum() / mass.sum())
+    return int(np.clip(np.ceil(CENTRE - 0.5 - centre), 0, INPUT_SIZE - len(mass)))

@@ -1,0 +1,125 @@
+"""Made-up drawings: digits in styles that MNIST lacks, and what people draw that is no digit.
+
+Everything passes through `render_strokes` and `to_input`, as a drawing that somebody sends does.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.model import NOT_A_DIGIT
+from classifier.preprocess import render_strokes, to_input
+from training.glyphs import DIGITS, OTHERS
+
+Points = NDArray[np.float64]
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+STEPS = 8  # points that a smooth stroke gets between two of its glyph's points
+
+
+def digits(count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
+    """Return (count, 28, 28) digits, each in a style, shape and pen of its own, and their labels."""
+    labels = rng.integers(0, 10, count)
+    drawings = [_rendered(_written(DIGITS[int(label)], rng), rng) for label in labels]
+    return np.stack(drawings), labels
+
+
+def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
+    """Return (count, 28, 28) drawings of anything but one digit; `source` are real 2s to 5s to spoil."""
+    kinds: list[tuple[float, Callable[[], Images]]] = [
+        (0.50, lambda: _rendered(_written(OTHERS, rng), rng)),
+        (0.14, lambda: _rendered(_scribble(rng), rng)),
+        (0.06, lambda: _rendered(_dots(rng), rng)),
+        (0.04, lambda: _rendered(_filled(rng), rng)),
+        (0.06, lambda: _rendered(_pair(rng), rng)),
+        (0.10, lambda: _side_by_side(source[rng.integers(0, len(source), 2)], rng)),
+        (0.10, lambda: _turned(source[rng.integers(len(source))], rng)),
+    ]
+    chosen = rng.choice(len(kinds), count, p=[share for share, _ in kinds])
+    return np.stack([kinds[kind][1]() for kind in chosen]), np.full(count, NOT_A_DIGIT)
+
+
+def _rendered(strokes: list[Points], rng: np.random.Generator) -> Images:
+    pen = float(np.exp(rng.uniform(np.log(0.05), np.log(0.25))))
+    return to_input(render_strokes([[(x, y) for x, y in stroke] for stroke in strokes], pen))
+
+
+def _written(styles: tuple[str, ...], rng: np.random.Generator) -> list[Points]:
+    """Write one of a glyph's styles as a hand would: each point, then the whole, is off a little."""
+    style = styles[rng.integers(len(styles))]
+    wobble = rng.uniform(0.1, 0.7)
+    return _deformed([_stroke(text, wobble, rng) for text in style.split("|")], rng)
+
+
+def _stroke(text: str, wobble: float, rng: np.random.Generator) -> Points:
+    straight = text.startswith("-")
+    points = np.array([[int(pair[0]), int(pair[1])] for pair in text.lstrip("-").split()], dtype=np.float64)
+    corners = np.flatnonzero((np.diff(points, axis=0) == 0).all(axis=1)) + 1
+    points += rng.normal(0, wobble, points.shape)
+    points[corners] = points[corners - 1]
+    return points if straight and rng.random() < 0.8 else _smooth(points)
+
+
+def _smooth(points: Points) -> Points:
+    """A Catmull-Rom spline through the points (Catmull and Rom, 1974)."""
+    before, after = 2 * points[0] - points[1], 2 * points[-1] - points[-2]
+    p = np.concatenate([[before], points, [after]])
+    t = np.linspace(0, 1, STEPS, endpoint=False)[:, None, None]
+    a, b, c, d = p[:-3], p[1:-2], p[2:-1], p[3:]
+    curve = b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    return np.concatenate([curve.transpose(1, 0, 2).reshape(-1, 2), points[-1:]])
+
+
+def _deformed(strokes: list[Points], rng: np.random.Generator) -> list[Points]:
+    """Slant, turn and stretch the whole, bend it by two slow waves, and move each stroke a little."""
+    angle, slant = rng.normal(0, 0.12), rng.normal(0.1, 0.2)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.array([[1, -slant], [0, 1]]) @ np.diag([np.exp(rng.normal(-0.25, 0.25)), 1.0])
+    frequency, phase = rng.uniform(0.2, 0.6, 2), rng.uniform(0, 2 * np.pi, 2)
+    size = rng.uniform(0, 0.5)
+    return [
+        points @ matrix.T
+        + size * np.sin(points[:, ::-1] * frequency + phase)
+        + (rng.normal(0, 0.25, 2) if number else 0)
+        for number, points in enumerate(strokes)
+    ]
+
+
+def _scribble(rng: np.random.Generator) -> list[Points]:
+    strokes = [rng.uniform(0, 9, (rng.integers(2, 9), 2)) for _ in range(rng.integers(1, 6))]
+    while sum(len(stroke) for stroke in strokes) < 5:  # one or two short lines may be a digit
+        strokes.append(rng.uniform(0, 9, (rng.integers(3, 9), 2)))
+    return [_smooth(stroke) if rng.random() < 0.6 else stroke for stroke in strokes]
+
+
+def _dots(rng: np.random.Generator) -> list[Points]:
+    """One dot, or a few apart from each other."""
+    count = rng.choice((1, 1, 1, 2, 3, 4))
+    return [place[None] for place in rng.uniform(0, 9, (count, 2))]
+
+
+def _filled(rng: np.random.Generator) -> list[Points]:
+    """A box or a blob filled by going to and fro."""
+    rows = np.linspace(0, rng.uniform(4, 9), 40)
+    reach = 4 * np.ones(40) if rng.random() < 0.5 else 4.5 * np.sqrt(1 - np.linspace(-0.98, 0.98, 40) ** 2)
+    ends = np.where(np.arange(40) % 2, reach, -reach) * rng.uniform(0.6, 1.2)
+    return _deformed([np.stack([ends, rows], axis=1) + rng.normal(0, 0.1, (40, 2))], rng)
+
+
+def _pair(rng: np.random.Generator) -> list[Points]:
+    first, second = (_written(DIGITS[int(rng.integers(10))], rng) for _ in range(2))
+    right, left = max(s[:, 0].max() for s in first), min(s[:, 0].min() for s in second)
+    return first + [stroke + [right - left + rng.uniform(0.3, 4), rng.normal(0, 0.7)] for stroke in second]
+
+
+def _side_by_side(pair: Images, rng: np.random.Generator) -> Images:
+    first, second = (image[:, image.any(axis=0)] for image in pair)
+    gap = np.zeros((28, rng.integers(0, 6)), np.uint8)
+    return to_input(np.ascontiguousarray(np.concatenate([first, gap, second], axis=1)))
+
+
+def _turned(image: Images, rng: np.random.Generator) -> Images:
+    """A quarter turn makes no digit of a 2, 3, 4 or 5."""
+    return to_input(np.rot90(image, rng.choice((1, 3))).copy())
