@@ -1,0 +1,65 @@
+"""The answer card: the digit, how sure the model is, ten bars and what it saw. All as one piece of HTML."""
+
+import html
+
+from streamlit.delta_generator import DeltaGenerator
+
+from streamlit_ui.client import Answer
+
+
+def per_cent(share: float) -> str:
+    """Rounded, but never up to a certainty that no model has."""
+    return f"{min(99, round(100 * share))} %"
+
+
+def in_words(answer: Answer) -> str:
+    if answer["reason"] == "not_a_digit":
+        return "This does not look like a digit"
+    if answer["uncertain"]:
+        return "Not sure"
+    return "Very sure" if answer["confidence"] >= 0.98 else "Quite sure"
+
+
+def picture(png: str, text: str, css_class: str = "pixels") -> str:
+    """An image from base64."""
+    return (
+        f'<img class="{css_class}" src="data:image/png;base64,{html.escape(png)}" alt="{html.escape(text)}">'
+    )
+
+
+def bars(probabilities: list[float]) -> str:
+    """Ten bars; the highest is marked."""
+    top = probabilities.index(max(probabilities))
+    columns = "".join(
+        f'<span class="bar{" top" if digit == top else ""}"><i style="height:{100 * share:.1f}%"></i>'
+        f"<b>{digit}</b></span>"
+        for digit, share in enumerate(probabilities)
+    )
+    best = sorted(range(10), key=lambda digit: -probabilities[digit])[:3]
+    spoken = ", ".join(f"{digit}: {per_cent(probabilities[digit])}" for digit in best)
+    return f'<div class="bars" role="img" aria-label="Most likely {spoken}">{columns}</div>'
+
+
+def card(answer: Answer) -> str:
+    doubt = " doubt" if answer["uncertain"] else ""
+    return (
+        f'<div class="card{doubt}"><div class="digit">{answer["digit"]}</div>'
+        f'<div class="sure"><strong>{in_words(answer)}</strong>'
+        f"<span>{per_cent(answer['confidence'])}</span></div>"
+        f'<figure class="seen">{picture(answer["input"], "What the model saw")}'
+        f"<figcaption>What the model saw</figcaption></figure>{bars(answer['probabilities'])}</div>"
+    )
+
+
+def empty_card(message: str) -> str:
+    """The same card with nothing in it, so that the first answer moves nothing."""
+    columns = '<span class="bar"><i></i><b>&nbsp;</b></span>' * 10
+    return (
+        f'<div class="card empty"><div class="digit">?</div><p class="message">{html.escape(message)}</p>'
+        f'<div class="bars" aria-hidden="true">{columns}</div></div>'
+    )
+
+
+def show(place: DeltaGenerator, answer: Answer | None, message: str) -> None:
+    """The answer, or `message` in its place."""
+    place.html(card(answer) if answer else empty_card(message))

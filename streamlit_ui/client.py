@@ -1,0 +1,130 @@
+"""The API as the page calls it: one function an endpoint, JSON in and out.
+
+Every call may be repeated without harm: a prediction carries its id, the rest is idempotent.
+"""
+
+import os
+from typing import Any, TypedDict, cast
+
+import requests
+from requests.adapters import HTTPAdapter
+
+API_URL = os.environ.get("API_URL", "http://localhost:8000").rstrip("/")
+NOT_A_DIGIT = 10
+SECONDS_TO_CONNECT_AND_ANSWER = (2, 5)
+SECONDS_TO_RETRY = 3
+
+# One for all visitors: it keeps connections open and is given no cookies.
+_http = requests.Session()
+_http.mount("http", HTTPAdapter(pool_maxsize=64))
+
+
+class Answer(TypedDict):
+    """A prediction; `input` is a 28×28 PNG in base64, labels are 0 to 9 or NOT_A_DIGIT."""
+
+    id: str
+    digit: int
+    confidence: float
+    probabilities: list[float]
+    uncertain: bool
+    reason: str | None
+    model_version: str
+    input: str
+    created_at: str
+    drawing: str | None
+    user_label: int | None
+    true_label: int | None
+
+
+class History(TypedDict):
+    predictions: list[Answer]
+    next: str | None
+
+
+class RefusedError(Exception):
+    """The API will not do this, now or later; the text says why."""
+
+
+class TryLaterError(Exception):
+    """Not now: the API is away, slow or has had too many requests. The text says so to the visitor."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+def call(method: str, path: str, address: str | None = None, **options: Any) -> Any:  # noqa: ANN401
+    """The API's answer. Raises RefusedError or TryLaterError.
+
+    `address` is the visitor's, so that a limit on requests is a limit for each visitor.
+    """
+    headers = {"X-Forwarded-For": address} if address else {}
+    try:
+        response = _http.request(
+            method, API_URL + path, headers=headers, timeout=SECONDS_TO_CONNECT_AND_ANSWER, **options
+        )
+    except requests.RequestException as problem:
+        raise TryLaterError("The recogniser cannot be reached just now.", SECONDS_TO_RETRY) from problem
+    if response.ok:
+        return response.json()
+    raise _problem(response)
+
+
+def _problem(response: requests.Response) -> Exception:
+    after = response.headers.get("Retry-After", "")
+    seconds = int(after) if after.isdecimal() else SECONDS_TO_RETRY
+    if response.status_code == 429:
+        return TryLaterError("That was more than the recogniser takes at a time.", seconds)
+    if response.status_code >= 500:
+        return TryLaterError("The recogniser is away just now.", seconds)
+    try:
+        return RefusedError(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return RefusedError("The recogniser did not accept that.")
+
+
+def predict(
+    drawing: dict[str, Any], visitor: str, source: str = "page", address: str | None = None
+) -> Answer:
+    """Read a drawing: `id` and `image` or `strokes`, and `drawing` where it has more states."""
+    return cast(
+        "Answer",
+        call("POST", "/api/predict", address, json={**drawing, "visitor": visitor, "source": source}),
+    )
+
+
+def label(prediction: str, digit: int, address: str | None = None) -> None:
+    """Say which digit it was, or NOT_A_DIGIT."""
+    body = {"not_a_digit": True} if digit == NOT_A_DIGIT else {"true_label": digit}
+    call("POST", f"/api/predictions/{prediction}/feedback", address, json=body)
+
+
+def unlabel(prediction: str, address: str | None = None) -> None:
+    """Take back what `label` said."""
+    call("DELETE", f"/api/predictions/{prediction}/feedback", address)
+
+
+def history(visitor: str, before: str | None = None, limit: int = 10) -> History:
+    """The visitor's drawings, newest first, older than `before` where it is given."""
+    parameters = {"visitor": visitor, "before": before, "limit": str(limit)}
+    return cast("History", call("GET", "/api/predictions", params=parameters))
+
+
+def delete(visitor: str) -> int:
+    """Delete all of the visitor's drawings; how many there were."""
+    return int(call("DELETE", "/api/predictions", params={"visitor": visitor})["deleted"])
+
+
+def stats(visitor: str) -> dict[str, Any]:
+    """`everyone` and `visitor`: predictions, labelled, correct, accuracy (None before any label)."""
+    return cast("dict[str, Any]", call("GET", "/api/stats", params={"visitor": visitor}))
+
+
+def model() -> dict[str, Any]:
+    """The version that answers now: name, created_at, metrics."""
+    return cast("dict[str, Any]", call("GET", "/api/model"))
+
+
+def explanation(prediction: str) -> dict[str, Any]:
+    """How that drawing was read, as pictures (see predictions/explanation.py)."""
+    return cast("dict[str, Any]", call("GET", f"/api/predictions/{prediction}/explanation"))

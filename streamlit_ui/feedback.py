@@ -1,0 +1,77 @@
+"""Feedback in one tap, and its way to the API."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from streamlit_ui import client
+from streamlit_ui.client import NOT_A_DIGIT
+from streamlit_ui.session import Claim, Session, Turn
+
+
+def say(turn: Turn, label: int, session: Session) -> None:
+    """Note the visitor's word on the answer; `settle` sends it. The second of two taps says nothing."""
+    if turn.answer and not turn.claim:
+        turn.claim = Claim(turn.answer, label, session.drawing if turn is session.page else None)
+
+
+def take_back(turn: Turn) -> None:
+    if turn.thanks and not turn.claim:
+        turn.claim = Claim(turn.thanks.answer, None, turn.thanks.drawing)
+
+
+def settle(turn: Turn, session: Session) -> Claim | None:
+    """Send what the visitor said, if that is still to be sent, and return it once the API has it.
+
+    Raises TryLaterError and keeps it for the next try, or RefusedError and drops it.
+    """
+    claim = turn.claim
+    if claim is None:
+        return None
+    try:
+        _send(claim, session.address)
+    except client.RefusedError:
+        turn.claim = turn.thanks = None
+        raise
+    turn.claim = turn.answer = None
+    turn.thanks = claim if claim.label is not None else None
+    session.history = session.stats = None
+    return claim
+
+
+def _send(claim: Claim, address: str | None) -> None:
+    if claim.label is None:
+        client.unlabel(claim.answer["id"], address)
+    else:
+        client.label(claim.answer["id"], claim.label, address)
+
+
+def show(turn: Turn, session: Session, trouble: str, prefix: str = "") -> None:
+    """The question, the buttons and the thank-you. They are always there, so that nothing jumps."""
+    answer = turn.answer if not turn.claim else None
+    st.html('<p class="question">Is that right? If not, tap the digit that it was.</p>')
+    with st.container(key=f"{prefix}verdict", horizontal=True, gap="small"):
+        digit = answer["digit"] if answer else None
+        # The key names the digit: a tap that was meant for another answer finds no button.
+        _button("Yes, right", f"{prefix}right-{digit}", answer, say, turn, digit, session, kind="primary")
+        _button("Not a digit", f"{prefix}label-{NOT_A_DIGIT}", answer, say, turn, NOT_A_DIGIT, session)
+    with st.container(key=f"{prefix}digits", horizontal=True, gap="small"):
+        for label in range(10):
+            _button(str(label), f"{prefix}label-{label}", answer, say, turn, label, session)
+    with st.container(key=f"{prefix}thanks", horizontal=True, vertical_alignment="center", gap="small"):
+        _thank(turn, trouble, prefix)
+
+
+def _button(
+    text: str, key: str, answer: object, do: Callable[..., None], *args: object, kind: str = "secondary"
+) -> None:
+    st.button(text, key=key, on_click=do, args=args, disabled=answer is None, type=kind, width="stretch")
+
+
+def _thank(turn: Turn, trouble: str, prefix: str) -> None:
+    if trouble:
+        st.html(f'<p class="thanks" role="status">{trouble}</p>')
+    elif turn.thanks:
+        word = "not a digit" if turn.thanks.label == NOT_A_DIGIT else f"a {turn.thanks.label}"
+        st.html(f'<p class="thanks" role="status">Thank you! Noted as {word}.</p>', width="content")
+        st.button("Undo", key=f"{prefix}undo", on_click=take_back, args=(turn,), type="tertiary")

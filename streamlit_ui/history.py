@@ -1,0 +1,109 @@
+"""This visitor's drawings and figures, below the pad."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from streamlit_ui import client
+from streamlit_ui.answer import per_cent, picture
+from streamlit_ui.client import NOT_A_DIGIT, Answer
+from streamlit_ui.pad import Replacement
+from streamlit_ui.session import Session, Turn
+from streamlit_ui.trouble import attempt, explain
+
+
+def load(session: Session) -> None:
+    """Fetch what is not known: at the start, and after what changed more than one row."""
+    if session.history is None:
+        page = client.history(session.visitor)
+        session.history, session.older = page["predictions"], page["next"]
+    if session.stats is None:
+        session.stats = client.stats(session.visitor)
+
+
+def note(answer: Answer, session: Session) -> None:
+    """A new answer heads the list, in the place of the earlier one of the same drawing."""
+    if session.history is not None:
+        others = [row for row in session.history if not row["drawing"] or row["drawing"] != answer["drawing"]]
+        session.history = [answer, *others]
+
+
+def load_older(session: Session) -> None:
+    page = client.history(session.visitor, session.older)
+    session.history = [*(session.history or []), *page["predictions"]]
+    session.older = page["next"]
+
+
+def delete(session: Session) -> None:
+    """Delete everything of this visitor's, the drawing on the pad with it."""
+    client.delete(session.visitor)
+    session.history = session.stats = session.older = None
+    session.page, session.upload = Turn(), Turn()
+    session.file += 1
+    if session.drawing:
+        session.following = empty_pad(session.drawing["drawing"], session)
+
+
+def empty_pad(drawing: str, session: Session) -> Replacement:
+    """What empties the pad of `drawing`, which is done with."""
+    session.done = drawing
+    return {"after": drawing, "drawing": str(uuid.uuid4()), "id": None, "strokes": []}
+
+
+def show(session: Session) -> None:
+    st.html('<h2 class="heading">Your drawings</h2>')
+    if session.stats:
+        st.html(f'<p class="figures">{figures(session.stats)}</p>')
+    if not session.history:
+        st.html('<p class="figures">Whatever you draw is listed here.</p>')
+        return
+    st.html(table(session.history))
+    with st.container(key="history-tools", horizontal=True, gap="small"):
+        if session.older and st.button("Show more"):
+            act(load_older, session)
+        with st.popover("Delete my drawings"):
+            st.write("This deletes all your drawings from the database, for good.")
+            if st.button("Delete them all", type="primary"):
+                act(delete, session)
+
+
+def act(step: Any, session: Session) -> None:  # noqa: ANN401
+    if trouble := attempt(step, session):
+        st.warning(explain(trouble))
+    else:
+        st.rerun(scope="fragment")
+
+
+def figures(stats: dict[str, Any]) -> str:
+    return f"{_figure('Yours', stats['visitor'])}<br>{_figure('Everyone’s', stats['everyone'])}"
+
+
+def _figure(whose: str, counts: dict[str, Any]) -> str:
+    if not counts["labelled"]:
+        return f"{whose}: {counts['predictions']} read, none with feedback yet."
+    share = f"{100 * counts['accuracy']:.1f} %"
+    return f"{whose}: {counts['predictions']} read; {share} of the {counts['labelled']} with feedback were right."
+
+
+def table(answers: list[Answer]) -> str:
+    rows = "".join(map(_row, answers))
+    head = "<tr><th>Drawing</th><th>Read as</th><th>You said</th><th>When</th></tr>"
+    return f'<table class="history"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _row(answer: Answer) -> str:
+    said = {None: "–", NOT_A_DIGIT: "not a digit"}.get(answer["user_label"], answer["user_label"])
+    wrong = ' class="wrong"' if answer["user_label"] not in (None, answer["digit"]) else ""
+    return (
+        f"<tr><td>{picture(answer['input'], 'Drawing', 'pixels small')}</td>"
+        f"<td><strong>{answer['digit']}</strong> <span>{per_cent(answer['confidence'])}</span></td>"
+        f"<td{wrong}>{said}</td><td><time>{_when(answer['created_at'])}</time></td></tr>"
+    )
+
+
+def _when(moment: str) -> str:
+    zone = ZoneInfo(st.context.timezone or "UTC")
+    return datetime.fromisoformat(moment).astimezone(zone).strftime("%d %b, %H:%M")

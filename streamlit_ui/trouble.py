@@ -1,0 +1,40 @@
+"""When the API is away, slow or says no: plain words, and another try by itself."""
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from streamlit_ui.client import RefusedError, TryLaterError
+from streamlit_ui.session import Session
+
+Trouble = TryLaterError | RefusedError | None
+
+
+def attempt(step: Callable[[Session], None], session: Session) -> Trouble:
+    """Do a step that calls the API; what it raised, if it could not be done."""
+    try:
+        step(session)
+    except (TryLaterError, RefusedError) as trouble:
+        return trouble
+    return None
+
+
+def explain(trouble: Trouble) -> str:
+    if isinstance(trouble, TryLaterError):
+        return f"{trouble} Nothing is lost: the page tries again in {trouble.seconds} seconds, by itself."
+    return str(trouble or "")
+
+
+def retry(trouble: Trouble) -> None:
+    """Run the page again after the time that the API asked for. The ids make that harmless."""
+    if not isinstance(trouble, TryLaterError):
+        return
+    due = time.monotonic() + trouble.seconds
+
+    @st.fragment(run_every=trouble.seconds)
+    def wait() -> None:
+        if time.monotonic() > due - 0.5:
+            st.rerun()
+
+    wait()
