@@ -47,10 +47,10 @@ def pad(visitor: str, following: Replacement | None, on_key: Callable[[], None])
     """Show the pad and return what is on it; None before the first stroke.
 
     `visitor` is kept in a cookie for the next visit. `on_key` is called when a key from 0 to 9 or Enter
-    was pressed while there is ink: `st.session_state.pad.key` says which.
+    was pressed while there is ink: `st.session_state.canvas["key"]` says which.
     """
     result = _component(
-        key="pad",
+        key="canvas",
         data={"visitor": visitor, "next": following},
         default={"drawing": None},
         on_drawing_change=lambda: None,
