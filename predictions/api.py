@@ -14,11 +14,13 @@ from ninja.throttling import AnonRateThrottle
 from classifier.preprocess import decode_image, render_strokes, to_input
 from predictions import serving
 from predictions.errors import ApiError, answer_errors
+from predictions.explanation import explain
 from predictions.metrics import FEEDBACK, LATENCY, PREDICTIONS
 from predictions.models import NOT_A_DIGIT, Prediction
 from predictions.schemas import (
     DeletedOut,
     ErrorOut,
+    ExplanationOut,
     FeedbackIn,
     HistoryOut,
     ModelOut,
@@ -105,6 +107,12 @@ def find(prediction_id: UUID) -> Prediction:
     if prediction is None:
         raise ApiError(404, "unknown_prediction", "There is no prediction of that id.")
     return prediction
+
+
+@api.get("/predictions/{uuid:prediction_id}/explanation", response=ExplanationOut)
+def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
+    """How the drawing was read, in pictures: step by step, and which ink mattered."""
+    return explain(find(prediction_id))
 
 
 @api.get("/predictions", response=HistoryOut)

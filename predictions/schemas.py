@@ -77,6 +77,14 @@ class PredictionOut(Schema):
     review_status: Literal["pending", "accepted", "rejected"]
 
 
+class ExplanationOut(Schema):
+    id: UUID
+    drawing: str | None = Field(description="Its ink, as a PNG in base64; null when it is no longer kept.")
+    scaled: str = Field(description="The ink's box, its longer side 20 pixels; a PNG in base64.")
+    input: str = Field(description="Its centre of mass in the middle of 28×28; a PNG in base64.")
+    saliency: str = Field(description="The ink in orange where it spoke for the answer, in blue against.")
+
+
 class HistoryOut(Schema):
     predictions: list[PredictionOut]
     next: UUID | None = Field(description="Send it as `before` for the next page.")

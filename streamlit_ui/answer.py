@@ -43,7 +43,8 @@ def bars(probabilities: list[float]) -> str:
 def card(answer: Answer) -> str:
     doubt = " doubt" if answer["uncertain"] else ""
     return (
-        f'<div class="card{doubt}"><div class="digit">{answer["digit"]}</div>'
+        f'<div class="card{doubt}" data-prediction="{html.escape(answer["id"])}">'
+        f'<div class="digit">{answer["digit"]}</div>'
         f'<div class="sure"><strong>{in_words(answer)}</strong>'
         f"<span>{per_cent(answer['confidence'])}</span></div>"
         f'<figure class="seen">{picture(answer["input"], "What the model saw")}'

@@ -7,7 +7,7 @@ from streamlit_ui.pad import Drawing, Replacement, pad
 from streamlit_ui.session import Session, current
 from streamlit_ui.trouble import attempt, explain, retry
 
-INVITATION = "Your answer appears here, stroke by stroke."
+INVITATION = "The answer appears here, with every stroke."
 
 
 @st.fragment  # a stroke runs this function again, not the whole page

@@ -1,13 +1,67 @@
 """The third tab: how the visitor's last drawing was read, and how good the model is."""
 
+import html
+from typing import Any
+
 import streamlit as st
 
 from streamlit_ui import client
 from streamlit_ui.answer import picture
-from streamlit_ui.session import current
+from streamlit_ui.client import Answer
+from streamlit_ui.history import load
+from streamlit_ui.session import Session, current
 from streamlit_ui.trouble import attempt, explain, retry
+
+STEPS = {
+    "drawing": ("Your drawing", "Only the ink counts: strokes are redrawn with one pen, paper is dropped."),
+    "scaled": ("Scaled", "Cut to the ink's box, the longer side 20 pixels, as in MNIST."),
+    "input": (
+        "Centred",
+        "The centre of mass goes to the middle of 28×28 pixels. This is all the model sees.",
+    ),
+    "saliency": ("What mattered", "Orange ink spoke for the answer, blue ink against it."),
+}
 
 
 def show() -> None:
     session = current()
-    st.html("<p>Soon</p>")
+    trouble = attempt(load, session) or attempt(show_steps, session) or attempt(show_model, session)
+    if trouble:
+        st.html(f'<p class="quiet">{explain(trouble)}</p>')
+    retry(trouble)
+
+
+def show_steps(session: Session) -> None:
+    st.html('<h2 class="heading">Your last drawing, step by step</h2>')
+    if session.history:
+        answer = session.history[0]
+        st.html(steps(answer, client.explanation(answer["id"])))
+    else:
+        st.html('<p class="quiet">Draw a digit first; then its way through the model is shown here.</p>')
+
+
+def steps(answer: Answer, pictures: dict[str, Any]) -> str:
+    figures = "".join(
+        f"<figure>{picture(pictures[name], title, 'pixels large')}"
+        f"<figcaption><strong>{title}</strong>{text}</figcaption></figure>"
+        for name, (title, text) in STEPS.items()
+        if pictures[name]
+    )
+    return f'<div class="steps">{figures}</div><p class="quiet">It was read as {answer["digit"]}.</p>'
+
+
+def show_model(session: Session) -> None:
+    version = client.model()
+    st.html('<h2 class="heading">How good it is</h2>')
+    st.html(f'<p class="quiet">Version {version["name"]}, made {version["created_at"][:10]}.</p>')
+    st.html(figures(version["metrics"]))
+
+
+def figures(metrics: dict[str, Any]) -> str:
+    """The metrics that are plain numbers, by the names that they were stored under."""
+    rows = "".join(
+        f"<tr><th>{html.escape(name.replace('_', ' ').capitalize())}</th><td>{value}</td></tr>"
+        for name, value in metrics.items()
+        if isinstance(value, int | float)
+    )
+    return f'<table class="history">{rows}</table>'

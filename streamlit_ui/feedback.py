@@ -1,12 +1,15 @@
 """Feedback in one tap, and its way to the API."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
 from streamlit_ui import client
 from streamlit_ui.client import NOT_A_DIGIT
 from streamlit_ui.session import Claim, Session, Turn
+
+Kind = Literal["primary", "secondary"]
 
 
 def say(turn: Turn, label: int, session: Session) -> None:
@@ -49,7 +52,7 @@ def _send(claim: Claim, address: str | None) -> None:
 def show(turn: Turn, session: Session, trouble: str, prefix: str = "") -> None:
     """The question, the buttons and the thank-you. They are always there, so that nothing jumps."""
     answer = turn.answer if not turn.claim else None
-    st.html('<p class="question">Is that right? If not, tap the digit that it was.</p>')
+    st.html('<p class="quiet">Is that right? If not, tap the digit that it was.</p>')
     with st.container(key=f"{prefix}verdict", horizontal=True, gap="small"):
         digit = answer["digit"] if answer else None
         # The key names the digit: a tap that was meant for another answer finds no button.
@@ -63,7 +66,7 @@ def show(turn: Turn, session: Session, trouble: str, prefix: str = "") -> None:
 
 
 def _button(
-    text: str, key: str, answer: object, do: Callable[..., None], *args: object, kind: str = "secondary"
+    text: str, key: str, answer: object, do: Callable[..., None], *args: object, kind: Kind = "secondary"
 ) -> None:
     st.button(text, key=key, on_click=do, args=args, disabled=answer is None, type=kind, width="stretch")
 

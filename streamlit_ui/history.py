@@ -1,6 +1,7 @@
 """This visitor's drawings and figures, below the pad."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,36 +57,36 @@ def empty_pad(drawing: str, session: Session) -> Replacement:
 def show(session: Session) -> None:
     st.html('<h2 class="heading">Your drawings</h2>')
     if session.stats:
-        st.html(f'<p class="figures">{figures(session.stats)}</p>')
+        st.html(f'<p class="quiet">{figures(session.stats)}</p>')
     if not session.history:
-        st.html('<p class="figures">Whatever you draw is listed here.</p>')
+        st.html('<p class="quiet">Whatever you draw is listed here.</p>')
         return
     st.html(table(session.history))
     with st.container(key="history-tools", horizontal=True, gap="small"):
-        if session.older and st.button("Show more"):
+        if session.older and st.button("Show more", key="older"):
             act(load_older, session)
         with st.popover("Delete my drawings"):
             st.write("This deletes all your drawings from the database, for good.")
-            if st.button("Delete them all", type="primary"):
+            if st.button("Delete them all", key="delete", type="primary"):
                 act(delete, session)
 
 
-def act(step: Any, session: Session) -> None:  # noqa: ANN401
+def act(step: Callable[[Session], None], session: Session) -> None:
     if trouble := attempt(step, session):
         st.warning(explain(trouble))
     else:
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def figures(stats: dict[str, Any]) -> str:
-    return f"{_figure('Yours', stats['visitor'])}<br>{_figure('Everyone’s', stats['everyone'])}"
+    return f"{_figure('Yours', stats['visitor'])} {_figure('Everyone’s', stats['everyone'])}"
 
 
 def _figure(whose: str, counts: dict[str, Any]) -> str:
     if not counts["labelled"]:
-        return f"{whose}: {counts['predictions']} read, none with feedback yet."
+        return f"{whose}: no feedback yet."
     share = f"{100 * counts['accuracy']:.1f} %"
-    return f"{whose}: {counts['predictions']} read; {share} of the {counts['labelled']} with feedback were right."
+    return f"{whose}: {share} read right, of {counts['labelled']:,} with feedback."
 
 
 def table(answers: list[Answer]) -> str:

@@ -1,0 +1,250 @@
+"""The drawing page's flow, run headless with the API faked at client.py."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from streamlit_ui import client
+from streamlit_ui.client import NOT_A_DIGIT, Answer, History, RefusedError, TryLaterError
+from streamlit_ui.session import Session
+
+STROKE = [[10.0, 10.0], [200.0, 200.0]]
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
+
+class FakeApi:
+    """Rows in memory, read as the digits given; `trouble` is raised by every call while it is set."""
+
+    def __init__(self, *digits: int) -> None:
+        self.digits = list(digits)
+        self.rows: dict[str, Answer] = {}
+        self.asked: list[str] = []
+        self.trouble: Exception | None = None
+
+    def check(self) -> None:
+        if self.trouble:
+            raise self.trouble
+
+    def predict(self, drawing: dict[str, Any], visitor: str, source: str, address: str | None) -> Answer:
+        self.asked.append(drawing["id"])
+        self.check()
+        if drawing["id"] not in self.rows:
+            self.rows[drawing["id"]] = row(drawing, self.digits.pop(0))
+        return self.rows[drawing["id"]]
+
+    def label(self, prediction: str, digit: int, address: str | None = None) -> None:
+        self.check()
+        self.rows[prediction]["user_label"] = digit
+
+    def unlabel(self, prediction: str, address: str | None = None) -> None:
+        self.check()
+        self.rows[prediction]["user_label"] = None
+
+    def history(self, visitor: str, before: str | None = None, limit: int = 10) -> History:
+        self.check()
+        newest = list(self.rows.values())[::-1]
+        start = 1 + [answer["id"] for answer in newest].index(before) if before else 0
+        page = newest[start : start + 2]
+        return {"predictions": page, "next": page[-1]["id"] if len(page) == 2 else None}
+
+    def stats(self, visitor: str) -> dict[str, Any]:
+        self.check()
+        own = {"predictions": len(self.rows), "labelled": 4, "correct": 3, "accuracy": 0.75}
+        return {"visitor": own, "everyone": {"predictions": 0, "labelled": 0, "correct": 0, "accuracy": None}}
+
+    def delete(self, visitor: str) -> int:
+        self.check()
+        deleted = len(self.rows)
+        self.rows.clear()
+        return deleted
+
+
+def row(drawing: dict[str, Any], digit: int) -> Answer:
+    probabilities = [0.01] * 10
+    probabilities[digit] = 0.91
+    return {
+        "id": drawing["id"],
+        "digit": digit,
+        "confidence": 0.91,
+        "probabilities": probabilities,
+        "uncertain": False,
+        "reason": None,
+        "model_version": "v1",
+        "input": "iVBORw0KGgo=",
+        "created_at": "2026-11-23T12:00:00Z",
+        "drawing": drawing.get("drawing"),
+        "user_label": None,
+        "true_label": None,
+    }
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    fake = FakeApi(7, 1, 4, 2, 8, 3)
+    for name in ("predict", "label", "unlabel", "history", "stats", "delete"):
+        monkeypatch.setattr(client, name, getattr(fake, name))
+    return fake
+
+
+@pytest.fixture
+def page(api: FakeApi) -> Iterator[AppTest]:
+    page = AppTest.from_file("../streamlit_ui/app.py", default_timeout=30).run()
+    yield page
+    assert not page.exception
+
+
+def draw(page: AppTest, drawing: str | None = None, strokes: int = 1) -> dict[str, Any]:
+    """Put a drawing on the pad, as the browser would send it."""
+    state = {"drawing": drawing or str(uuid.uuid4()), "id": str(uuid.uuid4()), "image": PIXEL}
+    page.session_state["canvas"] = {"drawing": {**state, "strokes": [STROKE] * strokes}}
+    page.run()
+    return state
+
+
+def html(page: AppTest) -> str:
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def session(page: AppTest) -> Session:
+    state = page.session_state["session"]
+    assert isinstance(state, Session)
+    return state
+
+
+def test_page_invites_and_offers_no_feedback_before_a_drawing(page: AppTest, api: FakeApi) -> None:
+    assert "The answer appears here" in html(page)
+    assert page.button(key="label-3").disabled
+    assert not api.asked
+
+
+def test_every_stroke_gets_an_answer_and_the_drawing_one_line_of_history(page: AppTest) -> None:
+    first = draw(page)
+    assert 'class="digit">7<' in html(page)
+    draw(page, first["drawing"], strokes=2)
+    assert 'class="digit">1<' in html(page)
+    assert html(page).count("<time>") == 1
+
+
+def test_running_the_page_again_asks_nothing_again(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    page.run()
+    assert api.asked == [drawing["id"]]
+
+
+@pytest.mark.parametrize(("key", "label"), [("label-3", 3), ("label-0", 0), ("label-10", NOT_A_DIGIT)])
+def test_one_tap_is_feedback_and_empties_the_pad(page: AppTest, api: FakeApi, key: str, label: int) -> None:
+    drawing = draw(page)
+    page.button(key=key).click().run()
+    assert api.rows[drawing["id"]]["user_label"] == label
+    assert "Thank you!" in html(page)
+    assert "The answer appears here" in html(page)
+    following = session(page).following
+    assert following and following["after"] == drawing["drawing"] and not following["strokes"]
+
+
+def test_right_says_the_digit_that_was_shown(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    page.button(key="right-7").click().run()
+    assert api.rows[drawing["id"]]["user_label"] == 7
+
+
+def test_labelled_drawing_that_the_pad_still_sends_is_not_shown_again(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    page.button(key="label-3").click().run()
+    draw(page, drawing["drawing"], strokes=2)
+    assert "The answer appears here" in html(page)
+    assert api.asked == [drawing["id"]]
+
+
+def test_feedback_can_be_taken_back_and_given_anew(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    page.button(key="label-3").click().run()
+    page.session_state["canvas"] = {"drawing": {"drawing": "empty", "id": None, "image": None, "strokes": []}}
+    page.run()
+    page.button(key="undo").click().run()
+    assert api.rows[drawing["id"]]["user_label"] is None
+    following = session(page).following
+    assert following and following["after"] == "empty"
+    assert following["id"] == drawing["id"] and following["strokes"] == [STROKE]
+    page.session_state["canvas"] = {"drawing": {**drawing, "strokes": [STROKE]}}
+    page.run()
+    page.button(key="label-7").click().run()
+    assert api.rows[drawing["id"]]["user_label"] == 7
+
+
+def test_taking_back_leaves_a_new_drawing_alone(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    page.button(key="label-3").click().run()
+    told = session(page).following
+    draw(page)
+    page.button(key="undo").click().run()
+    assert api.rows[drawing["id"]]["user_label"] is None
+    assert session(page).following == told
+    assert 'class="digit">1<' in html(page)
+
+
+def test_api_away_is_said_and_the_same_drawing_is_sent_again(page: AppTest, api: FakeApi) -> None:
+    api.trouble = TryLaterError("The recogniser cannot be reached just now.", 3)
+    drawing = draw(page)
+    assert "cannot be reached" in html(page)
+    api.trouble = None
+    page.run()
+    assert 'class="digit">7<' in html(page)
+    assert api.asked == [drawing["id"]] * 2
+
+
+def test_api_away_from_the_start_is_said(api: FakeApi) -> None:
+    api.trouble = TryLaterError("The recogniser cannot be reached just now.", 3)
+    page = AppTest.from_file("../streamlit_ui/app.py", default_timeout=30).run()
+    assert "cannot be reached" in html(page)
+    api.trouble = None
+    page.run()
+    assert "The answer appears here" in html(page)
+
+
+def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    api.trouble = TryLaterError("The recogniser is away just now.", 3)
+    page.button(key="label-3").click().run()
+    assert "is away just now" in html(page)
+    assert page.button(key="label-3").disabled
+    api.trouble = None
+    page.run()
+    assert api.rows[drawing["id"]]["user_label"] == 3
+    assert "Thank you!" in html(page)
+
+
+def test_too_many_requests_says_when_to_try_again(page: AppTest, api: FakeApi) -> None:
+    api.trouble = TryLaterError("That was more than the recogniser takes at a time.", 42)
+    draw(page)
+    assert "in 42 seconds" in html(page)
+
+
+def test_refused_feedback_is_said_and_dropped(page: AppTest, api: FakeApi) -> None:
+    draw(page)
+    api.trouble = RefusedError("An operator has already reviewed this prediction.")
+    page.button(key="label-3").click().run()
+    assert "already reviewed" in html(page)
+    api.trouble = None
+    page.run()
+    assert not page.button(key="label-3").disabled
+
+
+def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None:
+    for _ in range(3):
+        draw(page)
+        page.button(key="label-3").click().run()
+    assert html(page).count("<time>") == 2
+    page.button(key="older").click().run()
+    assert html(page).count("<time>") == 3
+    page.button(key="delete").click().run()
+    assert not api.rows
+    assert html(page).count("<time>") == 0
+
+
+def test_figures_are_the_apis(page: AppTest) -> None:
+    assert "Yours: 75.0 % read right, of 4 with feedback." in html(page)
+    assert "Everyone’s: no feedback yet." in html(page)
