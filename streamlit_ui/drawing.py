@@ -44,9 +44,17 @@ def settle(session: Session) -> None:
     claim = feedback.settle(session.page, session)
     if claim and claim.drawing and claim.label is not None:
         session.following = history.empty_pad(claim.drawing["drawing"], session)
-    elif claim and claim.drawing and session.drawing and not session.drawing["strokes"]:
+    elif claim and claim.drawing and (empty := without_ink(session)):
         session.done = None
-        session.following = refilled(session.drawing["drawing"], claim.drawing)
+        session.following = refilled(empty, claim.drawing)
+
+
+def without_ink(session: Session) -> str | None:
+    """The drawing on the pad, where nothing is drawn yet (though the pad may not have said so)."""
+    drawing, following = session.drawing, session.following
+    if drawing and following and drawing["drawing"] == session.done:
+        return following["drawing"]
+    return drawing["drawing"] if drawing and not drawing["strokes"] else None
 
 
 def refilled(after: str, drawing: Drawing) -> Replacement:

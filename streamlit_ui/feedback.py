@@ -1,5 +1,6 @@
 """Feedback in one tap, and its way to the API."""
 
+import html
 from collections.abc import Callable
 from typing import Literal
 
@@ -72,9 +73,14 @@ def _button(
 
 
 def _thank(turn: Turn, trouble: str, prefix: str) -> None:
-    if trouble:
-        st.html(f'<p class="thanks" role="status">{trouble}</p>')
-    elif turn.thanks:
-        word = "not a digit" if turn.thanks.label == NOT_A_DIGIT else f"a {turn.thanks.label}"
-        st.html(f'<p class="thanks" role="status">Thank you! Noted as {word}.</p>', width="content")
+    text = html.escape(trouble) if trouble else _thanks(turn)
+    st.html(f'<p class="thanks" role="status">{text or "&nbsp;"}</p>', width="content")
+    if turn.thanks and not trouble:
         st.button("Undo", key=f"{prefix}undo", on_click=take_back, args=(turn,), type="tertiary")
+
+
+def _thanks(turn: Turn) -> str:
+    if turn.thanks is None:
+        return ""
+    word = "not a digit" if turn.thanks.label == NOT_A_DIGIT else f"a {turn.thanks.label}"
+    return f"Thank you! Noted as {word}."

@@ -49,6 +49,8 @@ class Pad {
     this.canvas.onpointerdown = (event) => this.penDown(event);
     this.canvas.onpointermove = (event) => this.penMove(event);
     this.canvas.onpointerup = this.canvas.onpointercancel = (event) => this.penUp(event);
+    // No gesture may start here: after a quick stroke Chromium takes the next tap as the end of a fling.
+    this.canvas.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     this.buttons.undo.onclick = () => this.undo();
     this.buttons.redo.onclick = () => this.redo();
     this.buttons.clear.onclick = () => this.clear();
@@ -160,6 +162,7 @@ class Pad {
     context.scale(pixels / SIZE, pixels / SIZE);
     context.strokeStyle = getComputedStyle(this.canvas).color;
     draw(context, this.strokes);
+    this.root.classList.add("ready");
     this.root.classList.toggle("drawn", this.strokes.length > 0);
     this.buttons.undo.disabled = this.buttons.clear.disabled = !this.strokes.length;
     this.buttons.redo.disabled = !this.undone.length;

@@ -175,6 +175,17 @@ def test_feedback_can_be_taken_back_and_given_anew(page: AppTest, api: FakeApi) 
     assert api.rows[drawing["id"]]["user_label"] == 7
 
 
+def test_feedback_can_be_taken_back_before_the_pad_says_that_it_is_empty(page: AppTest, api: FakeApi) -> None:
+    drawing = draw(page)
+    page.button(key="label-3").click().run()
+    told = session(page).following
+    page.button(key="undo").click().run()
+    following = session(page).following
+    assert told and following and following["after"] == told["drawing"]
+    assert following["id"] == drawing["id"]
+    assert 'class="digit">7<' in html(page)
+
+
 def test_taking_back_leaves_a_new_drawing_alone(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     page.button(key="label-3").click().run()

@@ -1,0 +1,78 @@
+"""The whole product, started as `make run` starts it, on a var/ and ports of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Product:
+    """The launcher, with what it has printed."""
+
+    def __init__(self, var: Path, **environment: str) -> None:
+        self.var, self.web, self.ui = var, free_port(), free_port()
+        ours = {"VAR_DIR": str(var), "WEB_PORT": str(self.web), "UI_PORT": str(self.ui), "WEB_WORKERS": "1"}
+        inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"],
+            cwd=REPOSITORY,
+            env=inherited | ours | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.printed = ""
+
+    def wait_until_ready(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed += line
+            if "Ctrl-C" in line:
+                return
+        raise AssertionError(self.printed)
+
+    def __enter__(self) -> Self:
+        self.wait_until_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def page(self) -> str:
+        return f"http://localhost:{self.ui}"
+
+    def database_url(self) -> str:
+        return self.children()[0].environ()["DATABASE_URL"]
+
+    def web_processes(self) -> list[psutil.Process]:
+        return [child for child in self.children() if "gunicorn" in " ".join(child.cmdline())]
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def family(self) -> list[psutil.Process]:
+        """Every process of this product: children, and the database, which is nobody's child."""
+        everyone = psutil.process_iter(["cmdline"])
+        database = [
+            process for process in everyone if str(self.var) in " ".join(process.info["cmdline"] or [])
+        ]
+        return self.children() + database
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        self.printed += self.process.communicate(timeout=60)[0]
+        return self.process.returncode

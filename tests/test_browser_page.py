@@ -1,0 +1,298 @@
+"""The drawing page in a real Chromium, on the whole product."""
+
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page, expect
+
+from tests import browser as chrome
+from tests.browser import ONE, SEVEN, draw, wait_for_answer, wait_for_empty
+from tests.product import Product
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chrome.CHROMIUM is None, reason="No Chromium on this machine."),
+]
+
+Row = dict[str, Any]
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with Product(tmp_path_factory.mktemp("var")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Closed with this module: Django refuses to work in a thread where Playwright's loop runs."""
+    with chrome.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser: Browser, product: Product) -> Iterator[Visit]:
+    """Visit the page as somebody new; its sockets are at hand, to be cut."""
+    pages: list[Page] = []
+
+    def visit(size: str = "desktop") -> Page:
+        pages.append(chrome.visit(browser, product.page, size))
+        return pages[-1]
+
+    yield visit
+    for page in pages:
+        page.context.close()
+
+
+def rows(product: Product, page: Page) -> list[Row]:
+    """What the database has of this visitor, oldest first."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    query = "SELECT * FROM predictions_prediction WHERE visitor = %s ORDER BY created_at"
+    with psycopg.connect(product.database_url(), row_factory=psycopg.rows.dict_row) as connection:
+        return connection.execute(query, [cookies["visitor"]]).fetchall()
+
+
+def tap(page: Page, name: str) -> None:
+    page.locator(".st-key-feedback").get_by_role("button", name=name, exact=True).click()
+
+
+def thanks(page: Page) -> None:
+    expect(page.locator(".st-key-feedback")).to_contain_text("Thank you!")
+
+
+@pytest.mark.parametrize("size", list(chrome.SIZES))
+def test_every_stroke_is_answered_and_logged_with_its_strokes(
+    visit: Visit, product: Product, size: str
+) -> None:
+    page = visit(size)
+    draw(page, SEVEN)
+    first = wait_for_answer(page)
+    draw(page, [(80, 150), (200, 150)])
+    second = wait_for_answer(page, first)
+    stored = rows(product, page)
+    assert [(str(row["id"]), len(row["strokes"]), row["superseded"]) for row in stored] == [
+        (first, 1, True),
+        (second, 2, False),
+    ]
+    assert Image.open(io.BytesIO(stored[-1]["image"])).size == (280, 280)
+    shown = page.locator(".st-key-answer").inner_text()
+    assert re.search(r"\d", shown)[0] == str(stored[-1]["digit"])  # type: ignore[index]
+
+
+def test_stroke_from_any_corner_counts_and_does_not_scroll(visit: Visit, product: Product) -> None:
+    page = visit("phone")
+    corners, answer = [(279, 1), (250, 12), (1, 1), (1, 279), (279, 279)], None
+    for corner in corners:
+        draw(page, [corner, (140, 140), (140, 60)])
+        answer = wait_for_answer(page, answer)
+    starts = [stroke[0] for stroke in rows(product, page)[-1]["strokes"]]
+    assert starts == [pytest.approx(corner, abs=2) for corner in corners]
+    assert page.evaluate("document.querySelector('.stMain').scrollTop") == 0
+
+
+def test_canvas_fills_a_phone_and_everything_fits(visit: Visit) -> None:
+    page = visit("phone")
+    assert chrome.canvas(page)["width"] >= 0.88 * 360
+    assert page.evaluate("document.querySelector('.stMain').scrollWidth") == 360
+    draw(page, ONE)
+    wait_for_answer(page)
+    for button in page.locator(".st-key-pad button, .st-key-feedback button").all():
+        box = button.bounding_box()
+        assert box and box["height"] >= 44 and box["width"] >= 44, button.inner_text()
+
+
+def test_nothing_jumps_when_answer_and_feedback_arrive(visit: Visit) -> None:
+    page = visit("phone")
+
+    def tops() -> list[float]:
+        names = ("pad", "answer", "feedback", "history")
+        return [page.locator(f".st-key-{name}").evaluate("e => e.offsetTop") for name in names]
+
+    before = tops()
+    draw(page, ONE)
+    wait_for_answer(page)
+    assert tops() == before
+    tap(page, "Yes, right")
+    thanks(page)
+    assert tops() == before
+
+
+def test_undo_redo_and_clear_change_what_is_read(visit: Visit, product: Product) -> None:
+    page = visit("tablet")
+    draw(page, SEVEN)
+    one_stroke = wait_for_answer(page)
+    draw(page, [(80, 150), (200, 150)])
+    two_strokes = wait_for_answer(page, one_stroke)
+    page.get_by_role("button", name="Undo").tap()
+    undone = wait_for_answer(page, two_strokes)
+    page.get_by_role("button", name="Redo").tap()
+    wait_for_answer(page, undone)
+    assert [len(row["strokes"]) for row in rows(product, page)] == [1, 2, 1, 2]
+    page.get_by_role("button", name="Clear").tap()
+    wait_for_empty(page)
+    draw(page, ONE)
+    wait_for_answer(page)
+    assert len({row["drawing"] for row in rows(product, page)}) == 2
+
+
+def test_one_tap_labels_the_drawing_and_empties_the_pad(visit: Visit, product: Product) -> None:
+    page = visit("phone")
+    draw(page, SEVEN)
+    prediction = wait_for_answer(page)
+    tap(page, "3")
+    wait_for_empty(page)
+    thanks(page)
+    assert [(str(row["id"]), row["user_label"]) for row in rows(product, page)] == [(prediction, 3)]
+
+
+def test_double_click_on_feedback_is_one_label_and_no_ghost(visit: Visit, product: Product) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    wait_for_answer(page)
+    page.locator(".st-key-feedback").get_by_role("button", name="7", exact=True).dblclick()
+    wait_for_empty(page)
+    draw(page, ONE)
+    wait_for_answer(page)
+    assert [row["user_label"] for row in rows(product, page)] == [7, None]
+
+
+def test_keys_draw_nothing_but_do_the_rest(visit: Visit, product: Product) -> None:
+    page = visit()
+    page.keyboard.press("3")
+    draw(page, SEVEN)
+    one_stroke = wait_for_answer(page)
+    draw(page, ONE)
+    two_strokes = wait_for_answer(page, one_stroke)
+    page.keyboard.press("u")
+    wait_for_answer(page, two_strokes)
+    page.keyboard.press("3")
+    wait_for_empty(page)
+    thanks(page)
+    draw(page, ONE)
+    wait_for_answer(page)
+    page.keyboard.press("Enter")
+    wait_for_empty(page)
+    draw(page, ONE)
+    wait_for_answer(page)
+    page.keyboard.press("Delete")
+    wait_for_empty(page)
+    finished = [row for row in rows(product, page) if not row["superseded"]]
+    assert [row["user_label"] for row in finished] == [3, finished[1]["digit"], None]
+
+
+def test_enter_on_a_focused_button_is_that_button_only(visit: Visit, product: Product) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    wait_for_answer(page)
+    page.locator(".st-key-feedback").get_by_role("button", name="5", exact=True).focus()
+    page.keyboard.press("Enter")
+    wait_for_empty(page)
+    assert [row["user_label"] for row in rows(product, page)] == [5]
+
+
+def test_feedback_is_undone_and_the_drawing_comes_back(visit: Visit, product: Product) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    prediction = wait_for_answer(page)
+    tap(page, "1")
+    wait_for_empty(page)
+    tap(page, "Undo")
+    assert wait_for_answer(page) == prediction
+    expect(page.locator(".st-key-pad .drawn")).to_be_visible()
+    assert [row["user_label"] for row in rows(product, page)] == [None]
+    tap(page, "7")
+    wait_for_empty(page)
+    assert [row["user_label"] for row in rows(product, page)] == [7]
+
+
+def test_history_outlives_a_reload_and_is_really_deleted(visit: Visit, product: Product) -> None:
+    page = visit()
+    for label in ("7", "8"):
+        draw(page, SEVEN)
+        wait_for_answer(page)
+        tap(page, label)
+        wait_for_empty(page)
+    page.reload()
+    lines = page.locator(".st-key-history tbody tr")
+    expect(lines).to_have_count(2)
+    expect(lines.first).to_contain_text("8")
+    page.get_by_role("button", name="Delete my drawings").click()
+    page.get_by_role("button", name="Delete them all").click()
+    expect(lines).to_have_count(0)
+    assert rows(product, page) == []
+
+
+def test_uploaded_photo_is_read_and_labelled(visit: Visit, product: Product) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Upload").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": photo_of_a_seven()}
+    )
+    page.locator(".st-key-upload-answer [data-prediction]").wait_for()
+    page.locator(".st-key-upload-feedback").get_by_role("button", name="7", exact=True).click()
+    expect(page.locator(".st-key-upload-feedback")).to_contain_text("Thank you!")
+    [row] = rows(product, page)
+    assert (row["source"], row["user_label"]) == ("upload", 7)
+    assert max(Image.open(io.BytesIO(row["image"])).size) <= 1024
+
+
+def photo_of_a_seven() -> bytes:
+    """Twelve megapixels, turned on its side with a tag that says so."""
+    picture = Image.new("L", (4000, 3000), 200)
+    ImageDraw.Draw(picture).line([(1200, 800), (2600, 800), (1900, 2300)], fill=40, width=120)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    picture.rotate(90, expand=True).save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def test_last_drawing_is_explained(visit: Visit) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    wait_for_answer(page)
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".steps figure")).to_have_count(4)
+    expect(page.locator(".steps")).to_contain_text("What mattered")
+
+
+def test_api_that_hangs_is_said_and_nothing_is_logged_twice(visit: Visit, product: Product) -> None:
+    page = visit()
+    hang(product, True)
+    try:
+        draw(page, SEVEN)
+        expect(page.locator(".st-key-answer")).to_contain_text("tries again", timeout=15_000)
+        expect(page.locator(".st-key-pad .drawn")).to_be_visible()
+    finally:
+        hang(product, False)
+    prediction = wait_for_answer(page)
+    time.sleep(1)  # a request that waited in the server's queue is answered by now
+    assert [str(row["id"]) for row in rows(product, page)] == [prediction]
+
+
+def hang(product: Product, still: bool) -> None:
+    for process in product.web_processes():
+        process.suspend() if still else process.resume()
+
+
+def test_cut_connection_loses_and_doubles_nothing(visit: Visit, product: Product) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    first = wait_for_answer(page)
+    page.context.set_offline(True)
+    draw(page, ONE)
+    page.context.set_offline(False)
+    second = wait_for_answer(page, first)
+    tap(page, "7")
+    wait_for_empty(page)
+    assert [(str(row["id"]), row["user_label"]) for row in rows(product, page)] == [
+        (first, None),
+        (second, 7),
+    ]
