@@ -1,0 +1,106 @@
+"""A real Chromium on the drawing page: for the browser tests, the benchmarks and the screenshots."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, Playwright, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Width, height, and whether a finger draws.
+SIZES = {"phone": (360, 740, True), "tablet": (768, 1024, True), "desktop": (1440, 900, False)}
+
+Points = list[tuple[float, float]]
+
+# On the pad's 280×280 units.
+SEVEN: Points = [(70, 60), (205, 60), (170, 130), (130, 235)]
+ONE: Points = [(150, 40), (148, 140), (145, 240)]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+def visit(browser: Browser, url: str, size: str = "desktop", scheme: str = "light") -> Page:
+    """A new visitor, on the page."""
+    width, height, touch = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        has_touch=touch,
+        is_mobile=touch,
+        device_scale_factor=2 if touch else 1,
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(url)
+    canvas(page)
+    return page
+
+
+def canvas(page: Page) -> FloatRect:
+    """Where the canvas is, once it can be drawn on."""
+    page.locator(".st-key-pad .ready canvas").scroll_into_view_if_needed()
+    box = page.locator(".st-key-pad canvas").bounding_box()
+    assert box
+    return box
+
+
+def draw(page: Page, points: Points) -> None:
+    """One stroke, with a finger where the page has touch, else with the mouse."""
+    box = canvas(page)
+    places = [(box["x"] + x / 280 * box["width"], box["y"] + y / 280 * box["height"]) for x, y in points]
+    if has_touch(page.context):
+        _touch(page, places)
+    else:
+        _press(page, places)
+
+
+def has_touch(context: BrowserContext) -> bool:
+    return bool(context.pages[0].evaluate("navigator.maxTouchPoints > 0"))
+
+
+def _press(page: Page, places: Points) -> None:
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for x, y in places[1:]:
+        page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+
+
+def _touch(page: Page, places: Points) -> None:
+    protocol = page.context.new_cdp_session(page)
+    for kind, (x, y) in [("touchStart", places[0]), *(("touchMove", place) for place in places[1:])]:
+        protocol.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    protocol.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    protocol.detach()
+
+
+def wait_for_answer(page: Page, after: str | None = None) -> str:
+    """The id of the prediction on show, once there is one that is not `after`."""
+    shown = page.locator(f'.st-key-answer [data-prediction]:not([data-prediction="{after}"])')
+    shown.wait_for()
+    return shown.get_attribute("data-prediction") or ""
+
+
+def wait_for_empty(page: Page) -> None:
+    """Until pad and answer are ready for the next drawing."""
+    page.locator(".st-key-answer .empty").wait_for()
+    page.locator(".st-key-pad .pad:not(.drawn)").wait_for()
