@@ -1,5 +1,6 @@
 """The roles: operators review, trainers make and promote versions, admins do all of it and the accounts."""
 
+from django.apps import apps as installed
 from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
@@ -18,10 +19,7 @@ ROLES = {
 def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Permissions are made after all migrations otherwise, so they are asked for here."""
     for name in ("auth", "predictions"):
-        app = apps.get_app_config(name)
-        module, app.models_module = app.models_module, app.models_module or app  # else it is passed over
-        create_permissions(app, apps=apps, verbosity=0)
-        app.models_module = module
+        create_permissions(installed.get_app_config(name), verbosity=0)
     group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for role, names in ROLES.items():
         permissions = permission.objects.filter(codename__in=names)
