@@ -160,5 +160,6 @@ UNFOLD = {
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.text("UI_URL", "http://localhost:8501"),
+    "SIDEBAR": {"navigation": "predictions.admin.menu.navigation"},
     "STYLES": [lambda request: static("predictions/desk.css")],
 }

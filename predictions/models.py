@@ -300,6 +300,10 @@ class Prediction(models.Model):
             fields=["true_label", "review_status", "reviewed_by", "reviewed_at", "chosen", "row_version"]
         )
 
+    def way_to_review(self) -> str:
+        """How the queue chose this row; what a review stores as `chosen`."""
+        return self.Chosen.RANDOM if self.lottery < review.RANDOM_SAMPLE else self.Chosen.SUSPICION
+
     def undo(self, by: Any) -> None:  # noqa: ANN401
         """Go back to what was before the last change of the row as it was read."""
         last = self.changes.order_by("pk").last()

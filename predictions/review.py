@@ -119,6 +119,10 @@ def operator(user: "Operator") -> Iterator[None]:
 class ReviewQuerySet(models.QuerySet["Prediction"]):
     """What the review desk does with many rows."""
 
+    def light(self) -> Self:
+        """With the version's name, without what is large: the drawing as sent and the weights."""
+        return self.select_related("model_version").defer("image", "strokes", "model_version__checkpoint")
+
     def reviewable(self) -> Self:
         """Pending rows, without the earlier states of drawings in progress."""
         return self.filter(review_status="pending", superseded=False)
@@ -157,21 +161,25 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
         )
 
     @transaction.atomic
-    def lease(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
-        """The next `count` rows of the queue, for nobody else within a minute; none of `without`."""
-        free = self.free_for(by).exclude(pk__in=without).select_related("model_version")
-        free = free.defer("image", "strokes", "model_version__checkpoint")
-        free = free.select_for_update(skip_locked=True, of=("self",), no_key=True)
-        at_random = list(free.random_sample()[: ceil(count / QUEUE_ROWS_PER_RANDOM_ROW)])
-        rows = list(free.most_suspicious()[: count - len(at_random)])
-        rows += at_random or []
-        if len(rows) < count:
-            taken = [row.pk for row in at_random]
-            rows += free.random_sample().exclude(pk__in=taken)[: count - len(rows)]
-        self.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(
-            leased_by=by, leased_until=timezone.now() + LEASE
-        )
+    def hold(self, by: "Operator", count: int) -> "list[Prediction]":
+        """Lease the first `count` of these rows that are free: for nobody else within a minute."""
+        free = self.light().free_for(by).select_for_update(skip_locked=True, of=("self",), no_key=True)
+        rows = list(free[:count])
+        held = self.model._default_manager.filter(pk__in=[row.pk for row in rows])
+        held.update(leased_by=by, leased_until=timezone.now() + LEASE)
         return rows
+
+    def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
+        """Lease the next rows of the queue, none of `without`."""
+        rest = self.exclude(pk__in=without)
+        at_random = rest.random_sample().hold(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
+        rows = rest.most_suspicious().hold(by, count - len(at_random)) + at_random
+        more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
+        return rows + more.hold(by, count - len(rows))
+
+    def waiting(self, at_most: int) -> int:
+        """How many of these rows wait for review, counted up to `at_most` in each of both orders."""
+        return self.most_suspicious()[:at_most].count() + self.random_sample()[:at_most].count()
 
     def renew(self, by: "Operator") -> int:
         """Hold those of these rows that are still free for another minute; the number of rows."""

@@ -3,12 +3,13 @@
 import base64
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, override_settings
 from PIL import Image, ImageDraw
 
 from predictions import serving
@@ -43,6 +44,18 @@ def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     """The shipped model, active; looked up at every request, since every test has its own rows."""
     monkeypatch.setattr(serving, "SECONDS_BETWEEN_LOOKS", -1.0)
     return serving.install_shipped()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_for_tests() -> Iterator[None]:
+    """Static files as they lie in the tree (their manifest exists only after collectstatic), and passwords
+    that are not expensive to make."""
+    storages = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(WHITENOISE_AUTOREFRESH=True, STORAGES=storages, PASSWORD_HASHERS=hashers):
+        yield
 
 
 Post = Callable[..., Any]

@@ -99,18 +99,18 @@ def test_a_batch_of_the_queue_holds_one_row_in_ten_of_the_random_sample() -> Non
     for _ in range(12):
         rows.prediction(confidence=0.4)
     drawn = [rows.prediction(confidence=0.99, lottery=0.01 * n) for n in (3, 1, 2)]
-    batch = Prediction.objects.all().lease(rows.operator(), 10, [])
+    batch = Prediction.objects.all().queue(rows.operator(), 10, [])
     assert len(batch) == 10
     assert [row for row in batch if row in drawn] == [drawn[1]]
 
 
 def test_a_leased_row_is_for_nobody_else_until_the_lease_is_over() -> None:
     row, olive, otto = rows.prediction(), rows.operator(), rows.operator("otto")
-    assert Prediction.objects.all().lease(olive, 5, []) == [row]
-    assert Prediction.objects.all().lease(otto, 5, []) == []
-    assert Prediction.objects.all().lease(olive, 5, []) == [row]
+    assert Prediction.objects.all().queue(olive, 5, []) == [row]
+    assert Prediction.objects.all().queue(otto, 5, []) == []
+    assert Prediction.objects.all().queue(olive, 5, []) == [row]
     Prediction.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert Prediction.objects.all().lease(otto, 5, []) == [row]
+    assert Prediction.objects.all().queue(otto, 5, []) == [row]
     assert Prediction.objects.filter(pk=row.pk).renew(olive) == 0
 
 
@@ -119,7 +119,7 @@ def test_skipped_reviewed_and_superseded_rows_are_not_in_the_queue() -> None:
     rows.prediction(superseded=True)
     olive = rows.operator()
     reviewed.review(olive, "rejected")
-    assert Prediction.objects.all().lease(olive, 5, [skipped.pk]) == []
+    assert Prediction.objects.all().queue(olive, 5, [skipped.pk]) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -130,7 +130,7 @@ def test_operators_who_ask_at_the_same_moment_get_different_rows() -> None:
     batches: list[list[Prediction]] = []
 
     def ask(number: int) -> None:
-        batches.append(Prediction.objects.all().lease(operators[number], 10, []))
+        batches.append(Prediction.objects.all().queue(operators[number], 10, []))
         connection.close()
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]

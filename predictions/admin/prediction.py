@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
-from predictions.admin import actions, filters, show
+from predictions.admin import actions, filters, history, queue, show
 from predictions.admin.paginator import LogPaginator
 from predictions.models import Prediction
 from predictions.review import StaleRowError
@@ -48,7 +48,7 @@ class PredictionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
 
 
 @admin.register(Prediction)
-class PredictionAdmin(actions.ReviewActions, ModelAdmin):
+class PredictionAdmin(actions.ReviewActions, queue.QueueViews, history.HistoryViews, ModelAdmin):
     form = PredictionForm
     paginator = LogPaginator
     show_full_result_count = False
@@ -91,8 +91,7 @@ class PredictionAdmin(actions.ReviewActions, ModelAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
-        rows = super().get_queryset(request).select_related("model_version")
-        return rows.defer("image", "strokes", "model_version__checkpoint")
+        return super().get_queryset(request).light()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Prediction | None = None) -> list[str]:
         shown = [field for _, options in self.fieldsets for field in options["fields"]]

@@ -1,0 +1,48 @@
+"""The admin's side bar."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+Item = dict[str, Any]
+
+
+def item(title: str, icon: str, name: str, permission: str) -> Item:
+    """Shown to those who have the permission; `icon` is the name of a Material symbol."""
+    link = reverse(f"admin:{name}")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": link,
+        "active": lambda request: request.path == link,
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+def navigation(request: HttpRequest) -> list[Item]:
+    see, change = "predictions.view_prediction", "predictions.change_prediction"
+    review = [
+        item("Dashboard", "monitoring", "index", see),
+        item("Queue", "reviews", "predictions_prediction_queue", change),
+        item("Grid", "grid_view", "predictions_prediction_grid", change),
+        item("Predictions", "list", "predictions_prediction_changelist", see),
+    ]
+    model = [
+        item(
+            "Versions",
+            "model_training",
+            "predictions_modelversion_changelist",
+            "predictions.view_modelversion",
+        ),
+        item("Promotions", "history", "predictions_promotion_changelist", "predictions.view_promotion"),
+    ]
+    accounts = [
+        item("Users", "person", "auth_user_changelist", "auth.view_user"),
+        item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+    ]
+    return [
+        {"title": "Review", "items": review},
+        {"title": "Model", "items": model},
+        {"title": "Accounts", "items": accounts},
+    ]

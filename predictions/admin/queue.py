@@ -1,0 +1,187 @@
+"""The queue: one drawing after the other, a key for each. And the grid: fifty of one digit at a glance."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_GET, require_POST
+from ninja import Schema
+from pydantic import Field, ValidationError
+
+from predictions.admin import show
+from predictions.models import Prediction
+from predictions.review import StaleRowError
+
+if TYPE_CHECKING:
+    from unfold.admin import ModelAdmin as Base
+else:
+    Base = object
+
+GRID_ROWS = 50
+COUNTED_ROWS = 10_000
+STALE = "Somebody else changed or deleted that drawing meanwhile. What they decided stands."
+
+View = Callable[..., HttpResponse]
+
+
+class Asked(Schema):
+    """Rows that the page holds, rows that its operator skipped, and how many more it wants."""
+
+    held: list[UUID] = Field(max_length=GRID_ROWS)
+    skipped: list[UUID] = Field(max_length=1000)
+    count: int = Field(ge=0, le=GRID_ROWS)
+
+
+class Seen(Schema):
+    """A row as the operator saw it."""
+
+    id: UUID
+    row_version: int
+
+    def row(self) -> Prediction:
+        """Raises StaleRowError where it has been deleted."""
+        row = Prediction.objects.light().filter(pk=self.id).first()
+        if row is None:
+            raise StaleRowError
+        row.row_version = self.row_version
+        return row
+
+
+class Decision(Seen):
+    status: str = Field(pattern="^(accepted|rejected)$")
+    true_label: int | None = Field(None, ge=0, le=10)
+
+
+class Decisions(Schema):
+    decisions: list[Decision] = Field(max_length=GRID_ROWS)
+
+
+Body = TypeVar("Body", bound=Schema)
+
+
+class InvalidBodyError(Exception):
+    """What was sent is not what the page sends."""
+
+
+def read(request: HttpRequest, schema: type[Body]) -> Body:
+    try:
+        return schema.model_validate_json(request.body)
+    except ValidationError as error:
+        raise InvalidBodyError(str(error)) from error
+
+
+def shown(row: Prediction) -> dict[str, Any]:
+    """A row as the scripts of queue and grid read it."""
+    return {
+        "id": row.pk,
+        "row_version": row.row_version,
+        "digit": row.digit,
+        "confidence": row.confidence,
+        "probabilities": row.probabilities,
+        "reason": row.get_reason_display(),
+        "second_digit": row.second_digit,
+        "user_label": row.user_label,
+        "version": row.model_version.name,
+        "drawing": show.drawing_url(row),
+        "input": show.input_uri(row),
+    }
+
+
+def lease(request: HttpRequest) -> JsonResponse:
+    """Hold what the page has for another minute, name what it lost, and hand out the next rows."""
+    asked = read(request, Asked)
+    rows = Prediction.objects.light()
+    rows.filter(pk__in=asked.held).renew(request.user)
+    held = set(rows.filter(pk__in=asked.held, leased_by=request.user.pk).values_list("pk", flat=True))
+    following = rows.queue(request.user, asked.count, [*asked.held, *asked.skipped]) if asked.count else []
+    return JsonResponse(
+        {
+            "rows": [shown(row) for row in following],
+            "lost": [pk for pk in asked.held if pk not in held],
+            "waiting": Prediction.objects.all().waiting(COUNTED_ROWS),
+        }
+    )
+
+
+def review(request: HttpRequest) -> JsonResponse:
+    """Store one decision."""
+    decision = read(request, Decision)
+    row = decision.row()
+    row.review(request.user, decision.status, decision.true_label, row.way_to_review())
+    return JsonResponse({"row_version": row.row_version})
+
+
+def undo(request: HttpRequest) -> JsonResponse:
+    """Take the operator's last decision about a row back, and hand the row out again."""
+    row = read(request, Seen).row()
+    row.undo(request.user)
+    Prediction.objects.filter(pk=row.pk).renew(request.user)
+    return JsonResponse({"row": shown(row)})
+
+
+def review_grid(request: HttpRequest) -> JsonResponse:
+    """Store the decisions about a grid; those about rows that others changed are left out, and named."""
+    stale = []
+    for decision in read(request, Decisions).decisions:
+        try:
+            row = decision.row()
+            row.review(request.user, decision.status, decision.true_label, Prediction.Chosen.GRID)
+        except StaleRowError:
+            stale.append(decision.id)
+    return JsonResponse({"stale": stale})
+
+
+def grid_rows(request: HttpRequest, digit: int) -> JsonResponse:
+    """The fifty most suspicious rows that the model reads as this digit."""
+    rows = Prediction.objects.light().most_suspicious().filter(digit=digit).hold(request.user, GRID_ROWS)
+    return JsonResponse({"rows": [shown(row) for row in rows]})
+
+
+class QueueViews(Base):
+    """Adds the pages and what their scripts call to the admin of predictions."""
+
+    def get_urls(self) -> list[URLPattern]:
+        views: dict[str, View] = {
+            "queue/": require_GET(self.queue_page),
+            "queue/lease/": require_POST(lease),
+            "queue/review/": require_POST(review),
+            "queue/undo/": require_POST(undo),
+            "grid/": require_GET(self.grid_page),
+            "grid/<int:digit>/": require_POST(grid_rows),
+            "grid/review/": require_POST(review_grid),
+        }
+        urls = [path(route, self.for_operators(view), name=name(route)) for route, view in views.items()]
+        return [*urls, *super().get_urls()]
+
+    def for_operators(self, view: View) -> View:
+        """Ask for the permission to change predictions; answer bad or stale decisions with a message."""
+
+        def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:  # noqa: ANN401
+            if not self.has_change_permission(request):
+                raise PermissionDenied
+            try:
+                return view(request, **arguments)
+            except InvalidBodyError as error:
+                return JsonResponse({"message": str(error)}, status=400)
+            except StaleRowError:
+                return JsonResponse({"message": STALE}, status=409)
+
+        return self.admin_site.admin_view(checked)
+
+    def queue_page(self, request: HttpRequest) -> HttpResponse:
+        return self.page(request, "predictions/queue.html", "Review queue")
+
+    def grid_page(self, request: HttpRequest) -> HttpResponse:
+        return self.page(request, "predictions/grid.html", "Review grid")
+
+    def page(self, request: HttpRequest, template: str, title: str) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "title": title, "digits": range(10)}
+        return render(request, template, context)
+
+
+def name(route: str) -> str:
+    return "predictions_prediction_" + route.replace("/<int:digit>", "_rows").strip("/").replace("/", "_")

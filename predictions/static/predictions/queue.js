@@ -1,0 +1,158 @@
+"use strict";
+/* The review queue. A decision shows the next drawing at once and is sent behind the scenes; the drawings
+   after it are fetched ahead, and held for a minute at a time so that nobody else gets them. */
+
+(() => {
+    const AHEAD = 12;
+    const FETCH_BELOW = 8;
+    const RENEW_EVERY = 20000; // ms; a lease is three times as long
+    const COUNTED = 10000; // more waiting rows than these are not counted
+    const urls = desk.byId("queue").dataset;
+
+    let rows = []; // the first is shown, the others wait behind it
+    const past = []; // decided or skipped rows, the last one last, for undo
+    const skipped = new Set();
+    const unsent = new Set(); // ids of rows whose decision is on its way
+    let sending = Promise.resolve(); // requests about rows go out one after the other
+    let leasing = false;
+    let waiting = 0;
+    let times = []; // of decisions
+
+    async function lease() {
+        if (leasing || document.hidden) return;
+        leasing = true;
+        const request = {
+            held: rows.map((row) => row.id),
+            skipped: [...skipped, ...unsent].slice(-1000),
+            count: rows.length < FETCH_BELOW ? AHEAD : 0,
+        };
+        try {
+            take(await desk.post(urls.lease, request));
+        } catch (error) {
+            desk.say(error.message);
+        }
+        leasing = false;
+        show();
+    }
+
+    function take(answer) {
+        const lost = new Set(answer.lost);
+        rows = rows.filter((row) => !lost.has(row.id));
+        const known = new Set(rows.map((row) => row.id));
+        const fresh = answer.rows.filter((row) => !known.has(row.id));
+        for (const row of fresh) new Image().src = row.drawing;
+        rows.push(...fresh);
+        waiting = answer.waiting;
+    }
+
+    function show() {
+        const row = rows[0];
+        desk.byId("item").hidden = !row;
+        desk.byId("empty").hidden = Boolean(row) || leasing;
+        showProgress();
+        if (!row) return;
+        desk.byId("drawing").src = row.drawing;
+        desk.byId("input").src = row.input;
+        desk.byId("digit").textContent = row.digit;
+        desk.byId("doubt").textContent = doubt(row);
+        desk.byId("visitor").textContent = desk.name(row.user_label);
+        desk.byId("version").textContent = row.version;
+        desk.byId("proposal").textContent = desk.name(row.user_label ?? row.digit);
+        desk.byId("item").classList.toggle("desk-conflict", row.user_label !== null && row.user_label !== row.digit);
+        document.querySelectorAll("#bars tr").forEach((line, digit) => {
+            line.querySelector("meter").value = row.probabilities[digit];
+            line.lastElementChild.textContent = `${(100 * row.probabilities[digit]).toFixed(1)} %`;
+        });
+    }
+
+    function doubt(row) {
+        const sure = `${(100 * row.confidence).toFixed(1)} % sure`;
+        const second = row.second_digit === null || row.second_digit === row.digit ? "" : `, another version ${row.second_digit}`;
+        return `${sure}${row.reason ? `, ${row.reason.toLowerCase()}` : ""}${second}`;
+    }
+
+    function showProgress() {
+        const now = Date.now();
+        times = times.filter((time) => now - time < 60000);
+        const minutes = (now - times[0]) / 60000;
+        desk.byId("rate").textContent = times.length > 2 ? Math.round((times.length - 1) / minutes) : "–";
+        const done = past.filter((step) => step.decision).length;
+        desk.byId("done").textContent = done;
+        desk.byId("waiting").textContent = waiting >= COUNTED ? `${COUNTED.toLocaleString("en")}+` : waiting;
+        desk.byId("progress").value = done / Math.max(done + waiting, 1);
+    }
+
+    function leave(decision) {
+        const row = rows.shift();
+        if (!row) return;
+        const step = {row, decision};
+        past.push(step);
+        if (decision) send(step);
+        else skipped.add(row.id);
+        desk.say("");
+        show();
+        if (rows.length < FETCH_BELOW) lease();
+    }
+
+    function decide(status, label) {
+        if (!rows.length) return;
+        times.push(Date.now());
+        waiting = Math.max(waiting - 1, 0);
+        leave({status, true_label: label});
+    }
+
+    /* Requests take the row's version when they go, since the one before may have changed it. */
+    function send(step) {
+        unsent.add(step.row.id);
+        later(urls.review, step.row, step.decision, (answer) => { step.row.row_version = answer.row_version; }, () => {
+            past.splice(past.indexOf(step), 1);
+        });
+    }
+
+    function undo() {
+        const step = past.pop();
+        if (!step) return;
+        skipped.delete(step.row.id);
+        rows.unshift(step.row);
+        if (step.decision) {
+            waiting += 1;
+            times.pop();
+            later(urls.undo, step.row, {}, (answer) => Object.assign(step.row, answer.row), () => {
+                rows = rows.filter((row) => row !== step.row);
+            });
+        }
+        show();
+    }
+
+    function later(url, row, body, succeed, fail) {
+        sending = sending.then(async () => {
+            try {
+                succeed(await desk.postSurely(url, {id: row.id, row_version: row.row_version, ...body}));
+            } catch (error) {
+                fail();
+                desk.say(error.message);
+                show();
+            }
+            unsent.delete(row.id);
+        });
+    }
+
+    function act(key) {
+        const row = rows[0];
+        if (/^[0-9]$/.test(key)) decide("accepted", Number(key));
+        else if (key === "Enter") row && decide("accepted", row.user_label ?? row.digit);
+        else if (key === "n") decide("accepted", desk.NOT_A_DIGIT);
+        else if (key === "r") decide("rejected", null);
+        else if (key === "s") leave(null);
+        else if (key === "u") undo();
+        else if (key === "?") desk.byId("help").showModal();
+        else return false;
+        return true;
+    }
+
+    desk.onKeys(act);
+    setInterval(lease, RENEW_EVERY);
+    document.addEventListener("visibilitychange", lease);
+    window.addEventListener("beforeunload", (event) => { if (unsent.size) event.preventDefault(); });
+    lease();
+})();

@@ -1,0 +1,149 @@
+"""The review queue and grid in a real Chromium."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from predictions.models import Prediction
+from tests import rows
+from tests.browser import CHROMIUM, chromium
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="No Chromium on this machine."),
+    pytest.mark.django_db(transaction=True),
+]
+DESK = "/admin/predictions/prediction/"
+
+
+def session(user: User) -> str:
+    """A signed-in operator's cookie."""
+    client = Client()
+    client.force_login(user)
+    return client.cookies["sessionid"].value
+
+
+def open_desk(browser: object, server: LiveServer, cookie: str, path: str) -> Page:
+    context = browser.new_context()  # type: ignore[attr-defined]
+    context.add_cookies([{"name": "sessionid", "value": cookie, "url": server.url}])
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.goto(f"{server.url}{DESK}{path}")
+    return page
+
+
+def press(page: Page, *keys: str) -> None:
+    """Each key once there is a drawing, as a person would."""
+    for key in keys:
+        page.locator("#item:visible").wait_for()
+        page.keyboard.press(key)
+
+
+def settle(page: Page, done: int) -> None:
+    expect(page.locator("#done")).to_have_text(str(done))
+    page.wait_for_load_state("networkidle")
+
+
+def test_every_key_does_what_it_says(live_server: LiveServer) -> None:
+    for digit in range(6):
+        rows.claimed(9, digit=digit, confidence=0.9 - digit / 100)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        expect(page.locator("#digit")).to_have_text("5")
+        press(page, "7", "Enter", "n", "r", "s", "1")
+        settle(page, 5)
+        expect(page.locator("#empty")).to_be_visible()
+        page.keyboard.press("?")
+        expect(page.locator("#help")).to_be_visible()
+    stored = {row.digit: (row.review_status, row.true_label) for row in Prediction.objects.all()}
+    assert stored == {
+        5: ("accepted", 7),
+        4: ("accepted", 9),
+        3: ("accepted", 10),
+        2: ("rejected", None),
+        1: ("pending", None),
+        0: ("accepted", 1),
+    }
+
+
+def test_undo_goes_back_through_decisions_and_skips(live_server: LiveServer) -> None:
+    for digit in range(3):
+        rows.claimed(9, digit=digit, confidence=0.9 - digit / 100)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        press(page, "1", "s", "3")
+        for _ in range(3):
+            page.keyboard.press("u")
+        expect(page.locator("#digit")).to_have_text("2")
+        press(page, "6")
+        settle(page, 1)
+    assert list(Prediction.objects.filter(review_status="accepted").values_list("digit", "true_label")) == [
+        (2, 6)
+    ]
+    assert Prediction.objects.get(digit=2).changes.count() == 4
+
+
+def test_buttons_do_the_same_as_keys(live_server: LiveServer) -> None:
+    rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        page.get_by_role("button", name=re.compile("^Accept 4")).click()
+        settle(page, 1)
+    assert Prediction.objects.get().true_label == 4
+
+
+def test_two_operators_label_every_drawing_once(live_server: LiveServer) -> None:
+    for _ in range(30):
+        rows.prediction(digit=4)
+    cookies = [session(rows.operator(name)) for name in ("olive", "otto")]
+    with chromium() as browser:
+        pages = [open_desk(browser, live_server, cookie, "queue/") for cookie in cookies]
+        for page in pages:
+            page.locator("#item:visible").wait_for()
+        for _ in range(20):
+            for page in pages:
+                if page.locator("#item").is_visible():
+                    page.keyboard.press("Enter")
+        for page in pages:
+            expect(page.locator("#empty")).to_be_visible()
+            page.wait_for_load_state("networkidle")
+    assert Prediction.objects.filter(review_status="accepted").count() == 30
+    assert set(Prediction.objects.values_list("reviewed_by__username", flat=True)) == {"olive", "otto"}
+    assert set(Prediction.objects.values_list("row_version", flat=True)) == {2}
+
+
+def test_a_decision_survives_a_server_that_is_away_for_a_moment(live_server: LiveServer) -> None:
+    rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        page.route("**/queue/review/", lambda route: route.abort(), times=1)
+        with page.expect_response("**/queue/review/"):
+            press(page, "5")
+            expect(page.locator("#message")).to_contain_text("Trying again")
+    assert Prediction.objects.get().true_label == 5
+
+
+def test_a_grid_is_decided_by_marks_and_one_key(live_server: LiveServer) -> None:
+    wrong = rows.prediction(digit=3)
+    for _ in range(4):
+        rows.prediction(digit=3)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "grid/?digit=3")
+        page.locator(f'[data-id="{wrong.pk}"]').click()
+        page.keyboard.press("Enter")
+        expect(page.locator("#message")).to_contain_text("no digit yet")
+        page.keyboard.press("8")
+        page.keyboard.press("Enter")
+        expect(page.locator("#empty")).to_be_visible()
+    assert sorted(Prediction.objects.values_list("true_label", flat=True)) == [3, 3, 3, 3, 8]
+    wrong.refresh_from_db()
+    assert (wrong.true_label, wrong.chosen) == (8, "grid")

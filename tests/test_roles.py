@@ -1,0 +1,69 @@
+"""What operators, trainers and admins may do."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/predictions/prediction/"
+VERSIONS = "/admin/predictions/modelversion/"
+QUEUE = f"{LIST}queue/"
+USERS = "/admin/auth/user/"
+
+
+@pytest.fixture(autouse=True)
+def roles(db: None) -> None:
+    """As the migration makes them: a test that needs a real commit empties every table after itself."""
+    import_module("predictions.migrations.0002_roles").make_roles(apps, None)
+
+
+def client_of(role: str) -> Client:
+    user = User.objects.create_user(role, password="a password", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed", "forbidden"),
+    [
+        ("operator", {LIST, QUEUE, VERSIONS}, {USERS, "promote"}),
+        ("trainer", {LIST, VERSIONS, "promote"}, {QUEUE, USERS}),
+        ("admin", {LIST, QUEUE, VERSIONS, USERS, "promote"}, set()),
+    ],
+)
+def test_pages_of_a_role(role: str, allowed: set[str], forbidden: set[str]) -> None:
+    client, version = client_of(role), rows.version()
+    promote = f"{VERSIONS}{version.pk}/promote/"
+    answers = {
+        page: client.get(promote if page == "promote" else page).status_code for page in allowed | forbidden
+    }
+    assert answers == dict.fromkeys(allowed, 200) | dict.fromkeys(forbidden, 403)
+
+
+@pytest.mark.parametrize(("role", "label"), [("operator", 7), ("trainer", None), ("admin", 7)])
+def test_who_may_correct_a_label(role: str, label: int | None) -> None:
+    row = rows.prediction()
+    form = {"true_label": 7, "review_status": "pending", "version_read": 1}
+    client_of(role).post(f"{LIST}{row.pk}/change/", form)
+    row.refresh_from_db()
+    assert row.true_label == label
+
+
+def test_a_trainer_promotes_a_version_with_a_reason() -> None:
+    version = rows.version("v2")
+    client_of("trainer").post(f"{VERSIONS}{version.pk}/promote/", {"reason": "Better on sevens."})
+    version.refresh_from_db()
+    assert version.active
+    promotion = version.promotions.get()
+    assert (promotion.by.username if promotion.by else None, promotion.reason) == (
+        "trainer",
+        "Better on sevens.",
+    )
