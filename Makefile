@@ -15,9 +15,10 @@ test: .venv/dev
 lint: .venv/dev
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	$(VENV)/python -m mypy
+	@# mypy asks for the settings, but never for the database
+	DATABASE_URL=postgresql:///unused $(VENV)/python -m mypy
 	$(VENV)/python manage.py makemigrations --check --dry-run
-	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$(openssl rand -hex 32) DATABASE_URL=postgresql://u:pw@db/d \
+	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV)/python -c "import secrets; print(secrets.token_hex(32))") DATABASE_URL=postgresql://u:pw@db/d \
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
 
 # Which groups are installed is noted in the environment itself; new pins install anew.

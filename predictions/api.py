@@ -1,7 +1,7 @@
 """The JSON API: a drawing in, a logged prediction out; feedback, history and figures."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -30,6 +30,7 @@ from predictions.schemas import (
 )
 
 SECONDS_STATS_ARE_KEPT = 10
+Limit = Annotated[int, Query(ge=1, le=100)]
 
 api = NinjaAPI(
     title="Handwritten digits",
@@ -117,7 +118,10 @@ def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
 
 @api.get("/predictions", response=HistoryOut)
 def history(
-    request: HttpRequest, visitor: UUID, limit: int = Query(20, ge=1, le=100), before: UUID | None = None
+    request: HttpRequest,
+    visitor: UUID,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    before: UUID | None = None,
 ) -> dict[str, Any]:
     """A visitor's finished drawings, newest first."""
     rows = Prediction.objects.filter(visitor=visitor, superseded=False)

@@ -17,6 +17,8 @@ from django.core.management.base import BaseCommand, CommandError
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 25
 
+Children = dict[str, subprocess.Popen[bytes]]
+
 
 class Command(BaseCommand):
     help = "Runs the web server and the drawing page until it is stopped. Ports: WEB_PORT and UI_PORT."
@@ -29,7 +31,7 @@ class Command(BaseCommand):
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        children = [start(command, web_port, ui_port) for command in commands(ui_port)]
+        children = {name: start(command, web_port, ui_port) for name, command in commands(ui_port).items()}
         try:
             wait_until_healthy(children, [f"{web}/readyz", f"{ui}/_stcore/health"], stopped)
             self.stdout.write(
@@ -56,20 +58,12 @@ def port(name: str, default: str) -> int:
     return int(value)
 
 
-def commands(ui_port: int) -> list[list[str]]:
-    page = [
-        "streamlit",
-        "run",
-        "streamlit_ui/app.py",
-        "--server.port",
-        str(ui_port),
-        "--server.address",
-        "127.0.0.1",
-    ]
-    return [
-        [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
-        [sys.executable, "-m", *page, "--server.headless", "true"],
-    ]
+def commands(ui_port: int) -> dict[str, list[str]]:
+    address = ["--server.address", "127.0.0.1", "--server.port", str(ui_port), "--server.headless", "true"]
+    return {
+        "The web server": [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
+        "The drawing page": [sys.executable, "-m", "streamlit", "run", "streamlit_ui/app.py", *address],
+    }
 
 
 def start(command: list[str], web_port: int, ui_port: int) -> subprocess.Popen[bytes]:
@@ -83,9 +77,7 @@ def start(command: list[str], web_port: int, ui_port: int) -> subprocess.Popen[b
     return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, start_new_session=True)
 
 
-def wait_until_healthy(
-    children: list[subprocess.Popen[bytes]], urls: list[str], stopped: threading.Event
-) -> None:
+def wait_until_healthy(children: Children, urls: list[str], stopped: threading.Event) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while urls and not stopped.wait(0.1):
         check_alive(children)
@@ -101,22 +93,22 @@ def is_healthy(url: str) -> bool:
         return False
 
 
-def watch(children: list[subprocess.Popen[bytes]], stopped: threading.Event) -> None:
+def watch(children: Children, stopped: threading.Event) -> None:
     while not stopped.wait(1):
         check_alive(children)
 
 
-def check_alive(children: list[subprocess.Popen[bytes]]) -> None:
-    for child in children:
+def check_alive(children: Children) -> None:
+    for name, child in children.items():
         if child.poll() is not None:
-            raise CommandError(f"{child.args[2]} ended by itself with code {child.returncode}.")  # type: ignore[index]
+            raise CommandError(f"{name} ended by itself with code {child.returncode}.")
 
 
-def stop(children: list[subprocess.Popen[bytes]]) -> None:
+def stop(children: Children) -> None:
     """Let requests in flight finish; then take whatever is left of each child's family."""
-    for child in children:
+    for child in children.values():
         child.terminate()
-    for child in children:
+    for child in children.values():
         try:
             child.wait(SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:
