@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from predictions import serving
 from predictions.models import ModelVersion
+from tests.browser import CHROMIUM
 
 Strokes = list[list[list[float]]]
 
@@ -31,6 +33,12 @@ def png(strokes: Strokes, size: int = 280, pen: int = 20) -> str:
     file = io.BytesIO()
     image.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Without a browser its tests are skipped, but not where somebody counts on them."""
+    if os.environ.get("REQUIRE_BROWSER") and CHROMIUM is None:
+        pytest.exit("REQUIRE_BROWSER is set, and no Chromium was found.", returncode=1)
 
 
 @pytest.fixture(autouse=True)
