@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, Playwright, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -16,6 +17,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SECONDS_TO_LOAD = 20
 # Width, height, and whether a finger draws.
 SIZES = {"phone": (360, 740, True), "tablet": (768, 1024, True), "desktop": (1440, 900, False)}
 
@@ -51,8 +53,21 @@ def visit(browser: Browser, url: str, size: str = "desktop", scheme: str = "ligh
     page = context.new_page()
     page.set_default_timeout(15_000)
     page.goto(url)
-    canvas(page)
+    load(page)
     return page
+
+
+def load(page: Page) -> None:
+    """Wait for the pad. Chromium drops what it is loading when a network interface comes or goes, as
+    with every container that starts on this machine; then load again."""
+    for _ in range(3):
+        try:
+            page.locator(".st-key-pad .ready").wait_for(timeout=SECONDS_TO_LOAD * 1000)
+        except PlaywrightTimeoutError:
+            page.reload()
+        else:
+            return
+    raise AssertionError("The page does not load.")
 
 
 def canvas(page: Page) -> FloatRect:
