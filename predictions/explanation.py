@@ -19,15 +19,16 @@ UNMOVED = np.array([90, 90, 90])
 
 
 def explain(prediction: Prediction) -> dict[str, Any]:
-    """`steps` from the drawing to the model's input and `saliency`, all as PNGs in base64.
+    """The steps from the drawing to the model's input, and the saliency map: PNGs in base64.
 
-    `drawing` is None where the drawing is no longer kept; the other steps come from the input.
+    `drawing` is the image as it was sent, in its own format. What is no longer kept is None.
     """
     model_input = np.frombuffer(prediction.input, np.uint8).reshape(28, 28).copy()  # writable, for torch
     ink = drawn_ink(prediction)
     return {
         "id": prediction.id,
-        "drawing": None if ink is None else png(Image.fromarray(ink)),
+        "drawing": base64.b64encode(prediction.image).decode() if prediction.image else None,
+        "ink": None if ink is None else png(cropped(Image.fromarray(ink))),
         "scaled": png(cropped(Image.fromarray(model_input))),
         "input": png(Image.fromarray(model_input)),
         "saliency": png(Image.fromarray(coloured(model_input, saliency(prediction, model_input)))),
@@ -42,7 +43,7 @@ def drawn_ink(prediction: Prediction) -> Ink | None:
 
 
 def cropped(picture: Image.Image) -> Image.Image:
-    """The ink's own box: what was scaled to 20 pixels before the centre of mass was moved to the middle."""
+    """The ink's own box."""
     return picture.crop(picture.getbbox())
 
 

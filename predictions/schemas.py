@@ -79,9 +79,10 @@ class PredictionOut(Schema):
 
 class ExplanationOut(Schema):
     id: UUID
-    drawing: str | None = Field(description="Its ink, as a PNG in base64; null when it is no longer kept.")
-    scaled: str = Field(description="The ink's box, its longer side 20 pixels; a PNG in base64.")
-    input: str = Field(description="Its centre of mass in the middle of 28×28; a PNG in base64.")
+    drawing: str | None = Field(description="The image as it was sent, in base64; null when none is kept.")
+    ink: str | None = Field(description="Its ink, white on black: this and the next are PNGs in base64.")
+    scaled: str = Field(description="The ink's box, its longer side 20 pixels.")
+    input: str = Field(description="The centre of mass in the middle of 28×28 pixels.")
     saliency: str = Field(description="The ink in orange where it spoke for the answer, in blue against.")
 
 

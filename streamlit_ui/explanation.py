@@ -6,20 +6,18 @@ from typing import Any
 import streamlit as st
 
 from streamlit_ui import client
-from streamlit_ui.answer import picture
+from streamlit_ui.answer import per_cent, picture
 from streamlit_ui.client import Answer
 from streamlit_ui.history import load
 from streamlit_ui.session import Session, current
 from streamlit_ui.trouble import attempt, explain, retry
 
 STEPS = {
-    "drawing": ("Your drawing", "Only the ink counts: strokes are redrawn with one pen, paper is dropped."),
-    "scaled": ("Scaled", "Cut to the ink's box, the longer side 20 pixels, as in MNIST."),
-    "input": (
-        "Centred",
-        "The centre of mass goes to the middle of 28×28 pixels. This is all the model sees.",
-    ),
-    "saliency": ("What mattered", "Orange ink spoke for the answer, blue ink against it."),
+    "drawing": ("1. Drawing", "As it was sent."),
+    "ink": ("2. Ink", "Paper and colour are dropped; strokes get one pen width."),
+    "scaled": ("3. Scaled", "Cut to the ink, the longer side 20 pixels, like the digits of MNIST."),
+    "input": ("4. Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees."),
+    "saliency": ("5. What mattered", "Orange ink spoke for the answer, blue ink against it."),
 }
 
 
@@ -47,7 +45,11 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
         for name, (title, text) in STEPS.items()
         if pictures[name]
     )
-    return f'<div class="steps">{figures}</div><p class="quiet">It was read as {answer["digit"]}.</p>'
+    read = f"{per_cent(answer['confidence'])} sure, by model {html.escape(answer['model_version'])}."
+    return (
+        f'<div class="steps">{figures}<figure><div class="read">{answer["digit"]}</div>'
+        f"<figcaption><strong>6. Answer</strong>{read}</figcaption></figure></div>"
+    )
 
 
 def show_model(session: Session) -> None:
