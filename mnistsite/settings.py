@@ -160,6 +160,7 @@ UNFOLD = {
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.text("UI_URL", "http://localhost:8501"),
+    "DASHBOARD_CALLBACK": "predictions.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "predictions.admin.menu.navigation"},
     "STYLES": [lambda request: static("predictions/desk.css")],
 }

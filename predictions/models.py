@@ -300,9 +300,10 @@ class Prediction(models.Model):
             fields=["true_label", "review_status", "reviewed_by", "reviewed_at", "chosen", "row_version"]
         )
 
-    def way_to_review(self) -> str:
-        """How the queue chose this row; what a review stores as `chosen`."""
-        return self.Chosen.RANDOM if self.lottery < review.RANDOM_SAMPLE else self.Chosen.SUSPICION
+    @classmethod
+    def chosen_by_queue(cls, lottery: float) -> str:
+        """How the queue chooses a row of this lot; what a review there stores as `chosen`."""
+        return cls.Chosen.RANDOM if lottery < review.RANDOM_SAMPLE else cls.Chosen.SUSPICION
 
     def undo(self, by: Any) -> None:  # noqa: ANN401
         """Go back to what was before the last change of the row as it was read."""

@@ -1,5 +1,10 @@
 """The admin; Django finds what these modules register."""
 
+from django.contrib import admin
+
 from predictions.admin import model_version, prediction
 
 __all__ = ["model_version", "prediction"]
+
+admin.site.index_title = "Dashboard"
+admin.site.index_template = "predictions/dashboard.html"

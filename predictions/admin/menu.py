@@ -27,6 +27,7 @@ def navigation(request: HttpRequest) -> list[Item]:
         item("Queue", "reviews", "predictions_prediction_queue", change),
         item("Grid", "grid_view", "predictions_prediction_grid", change),
         item("Predictions", "list", "predictions_prediction_changelist", see),
+        item("Export and import", "swap_vert", "predictions_prediction_transfer", see),
     ]
     model = [
         item(

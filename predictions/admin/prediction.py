@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
-from predictions.admin import actions, filters, history, queue, show
+from predictions.admin import actions, filters, history, queue, show, transfer
 from predictions.admin.paginator import LogPaginator
 from predictions.models import Prediction
 from predictions.review import StaleRowError
@@ -48,7 +48,9 @@ class PredictionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
 
 
 @admin.register(Prediction)
-class PredictionAdmin(actions.ReviewActions, queue.QueueViews, history.HistoryViews, ModelAdmin):
+class PredictionAdmin(
+    actions.ReviewActions, queue.QueueViews, history.HistoryViews, transfer.TransferViews, ModelAdmin
+):
     form = PredictionForm
     paginator = LogPaginator
     show_full_result_count = False

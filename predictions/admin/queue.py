@@ -111,7 +111,7 @@ def review(request: HttpRequest) -> JsonResponse:
     """Store one decision."""
     decision = read(request, Decision)
     row = decision.row()
-    row.review(request.user, decision.status, decision.true_label, row.way_to_review())
+    row.review(request.user, decision.status, decision.true_label, row.chosen_by_queue(row.lottery))
     return JsonResponse({"row_version": row.row_version})
 
 

@@ -1,0 +1,178 @@
+"""The admin's front page: how much comes in, how good the answers are, what waits."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from math import sqrt
+from typing import Any, TypedDict
+
+from django.db.models import Count, F, FloatField, Sum
+from django.db.models.functions import Floor, TruncDate
+from django.http import HttpRequest
+from django.utils import timezone
+
+from predictions.admin import show
+from predictions.models import LABELS, NOT_A_DIGIT, ModelVersion, Prediction
+from predictions.review import CONTRADICTED
+
+DAYS = 30
+NEWEST = 16
+COUNTED_ROWS = 10_000
+BINS = 10
+
+
+class Cell(TypedDict):
+    """How many accepted rows have these values in common; `bin` is the confidence's, of ten."""
+
+    model_version_id: int
+    digit: int
+    true_label: int
+    bin: int
+    chosen: str
+    rows: int
+    confidence_sum: float
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the front page shows to those who may see predictions."""
+    if not request.user.has_perm("predictions.view_prediction"):
+        return context
+    found = cells()
+    waiting = Prediction.objects.all().waiting(COUNTED_ROWS)
+    conflicts = Prediction.objects.all().most_suspicious().filter(suspicion__gte=CONTRADICTED)
+    newest = Prediction.objects.light().filter(superseded=False)[:NEWEST]
+    return context | {
+        "days": daily(),
+        "versions": accuracies(found),
+        "confusion": confusion(found),
+        "reliability": reliability(found),
+        "waiting": at_most(waiting),
+        "conflicts": at_most(conflicts[:COUNTED_ROWS].count()),
+        "newest": [(row, show.input_uri(row)) for row in newest],
+    }
+
+
+def at_most(rows: int) -> str:
+    return f"{COUNTED_ROWS:,}+" if rows >= COUNTED_ROWS else f"{rows:,}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a chart that is 100 high."""
+
+    name: str
+    value: int
+    x: int
+    height: float
+
+    @property
+    def y(self) -> float:
+        return 100 - self.height
+
+
+def bars(values: Iterable[tuple[str, int]]) -> list[Bar]:
+    pairs = list(values)
+    most = max((value for _, value in pairs), default=0) or 1
+    return [Bar(name, value, 10 * n, 100 * value / most) for n, (name, value) in enumerate(pairs)]
+
+
+def daily() -> list[Bar]:
+    """Finished drawings of each of the last thirty days."""
+    first = timezone.localdate() - timedelta(days=DAYS - 1)
+    midnight = timezone.make_aware(datetime.combine(first, time.min))
+    recent = Prediction.objects.filter(created_at__gte=midnight, superseded=False).order_by()
+    counts: dict[date, int] = dict(
+        recent.annotate(day=TruncDate("created_at")).values_list("day").annotate(rows=Count("*"))
+    )
+    days = [first + timedelta(days=n) for n in range(DAYS)]
+    return bars((day.isoformat(), counts.get(day, 0)) for day in days)
+
+
+def cells() -> list[Cell]:
+    """All accepted rows, counted by what the figures need: one query, answered from its own index."""
+    accepted = Prediction.objects.filter(review_status="accepted").order_by()
+    grouped = accepted.annotate(bin=Floor(F("confidence") * BINS, output_field=FloatField()))
+    values = grouped.values("model_version_id", "digit", "true_label", "bin", "chosen")
+    return list(values.annotate(rows=Count("*"), confidence_sum=Sum("confidence")))
+
+
+@dataclass
+class Accuracy:
+    """Of the rows that an operator called a digit: how many the model read right."""
+
+    rows: int = 0
+    right: int = 0
+
+    def add(self, cell: Cell) -> None:
+        if cell["true_label"] != NOT_A_DIGIT:
+            self.rows += cell["rows"]
+            self.right += cell["rows"] if cell["digit"] == cell["true_label"] else 0
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.right / self.rows
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval in percent: E. B. Wilson, "Probable inference", JASA 22 (1927), p. 209-212."""
+        z, n, share = 1.959964, self.rows, self.right / self.rows
+        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+        return 100 * (middle - half), 100 * (middle + half)
+
+
+def accuracies(found: list[Cell]) -> list[tuple[str, Accuracy, Accuracy]]:
+    """Of each version: its name, accuracy on the random sample (an unbiased estimate), and on all."""
+    names = dict(ModelVersion.objects.values_list("pk", "name"))
+    sample: dict[int, Accuracy] = defaultdict(Accuracy)
+    everything: dict[int, Accuracy] = defaultdict(Accuracy)
+    for cell in found:
+        everything[cell["model_version_id"]].add(cell)
+        if cell["chosen"] == Prediction.Chosen.RANDOM:
+            sample[cell["model_version_id"]].add(cell)
+    return [(names[pk], sample[pk], everything[pk]) for pk in sorted(everything, reverse=True)]
+
+
+def confusion(found: list[Cell]) -> list[tuple[str, int, list[tuple[int, int, int]]]]:
+    """A line for each true label: its name, its value, and for each digit read: rows, and share in tenths."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for cell in found:
+        counts[cell["true_label"], cell["digit"]] += cell["rows"]
+    lines = []
+    for label, name in LABELS:
+        rows = [counts[label, digit] for digit in range(10)]
+        total = sum(rows) or 1
+        line = [(digit, n, -(-10 * n // total)) for digit, n in enumerate(rows)]
+        lines.append((name, label, line))
+    return lines
+
+
+@dataclass(frozen=True)
+class Point:
+    """One bin of the reliability diagram, all in percent; `share` is its part of all rows."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+    share: float
+
+    @property
+    def y(self) -> float:
+        return 100 - self.accuracy
+
+
+def reliability(found: list[Cell]) -> list[Point]:
+    """Of each tenth of confidence that has rows: mean confidence, accuracy, and its share of all rows."""
+    bins: dict[int, Accuracy] = defaultdict(Accuracy)
+    sums: dict[int, float] = defaultdict(float)
+    for cell in found:
+        if cell["true_label"] != NOT_A_DIGIT:
+            which = min(int(cell["bin"]), BINS - 1)
+            bins[which].add(cell)
+            sums[which] += cell["confidence_sum"]
+    total = sum(accuracy.rows for accuracy in bins.values())
+    return [
+        Point(100 * sums[which] / part.rows, part.percent, part.rows, 100 * part.rows / total)
+        for which, part in sorted(bins.items())
+    ]

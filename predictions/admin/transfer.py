@@ -1,0 +1,83 @@
+"""Export and import, in the admin."""
+
+import io
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_GET
+
+from predictions.export import FORMATS, streamed
+from predictions.label_import import Plan, import_labels
+
+if TYPE_CHECKING:
+    from unfold.admin import ModelAdmin as Base
+else:
+    Base = object
+
+SHOWN = 100
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(help_text="CSV with the columns id and true_label (0 to 9, 10 for not a digit).")
+
+    def text(self) -> io.StringIO:
+        """Raises UnicodeDecodeError."""
+        return io.StringIO(self.cleaned_data["file"].read().decode("utf-8-sig"), newline="")
+
+
+class TransferViews(Base):
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("transfer/", view(self.transfer_page), name="predictions_prediction_transfer"),
+            path(
+                "export/<str:name>/",
+                view(require_GET(self.export_view)),
+                name="predictions_prediction_export",
+            ),
+            *super().get_urls(),
+        ]
+
+    def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
+        if not request.user.has_perm("predictions.export_prediction"):
+            raise PermissionDenied
+        if name not in FORMATS:
+            raise Http404
+        filename, parts = FORMATS[name]
+        answer = StreamingHttpResponse(streamed(parts), content_type="application/octet-stream")
+        answer["Content-Disposition"] = f'attachment; filename="{filename}"'
+        return answer
+
+    def transfer_page(self, request: HttpRequest) -> HttpResponse:
+        """Links to the exports; the import, tried first by its dry run."""
+        may_export = request.user.has_perm("predictions.export_prediction")
+        may_import = self.has_change_permission(request)
+        if not may_export and not may_import:
+            raise PermissionDenied
+        form = ImportForm(request.POST or None, request.FILES or None)
+        plan = None
+        if may_import and request.method == "POST" and form.is_valid():
+            plan = self.imported(request, form)
+            if plan and not plan.errors and "import" in request.POST:
+                return redirect("admin:predictions_prediction_transfer")
+        context = {**self.admin_site.each_context(request), "title": "Export and import"}
+        context |= {"form": form, "plan": plan, "may_export": may_export, "may_import": may_import}
+        if plan:
+            context |= {"changes": plan.changes[:SHOWN], "errors": plan.errors[:SHOWN]}
+        return render(request, "predictions/transfer.html", context)
+
+    def imported(self, request: HttpRequest, form: ImportForm) -> Plan | None:
+        """What the file changes, or, unless the import was asked for, would change."""
+        try:
+            plan = import_labels(form.text(), request.user, dry_run="import" not in request.POST)
+        except UnicodeDecodeError:
+            form.add_error("file", "This is not a text file in UTF-8.")
+            return None
+        if not plan.errors and "import" in request.POST:
+            self.message_user(request, f"{len(plan.changes):,} predictions accepted.", messages.SUCCESS)
+        return plan

@@ -1,0 +1,119 @@
+"""Accepted drawings as files."""
+
+import csv
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from PIL import Image
+
+from predictions.models import Prediction
+from tests import rows
+from training.dataset import _torchvision_mnist
+
+# The export asks for a snapshot of the database, which a test's own transaction cannot give.
+pytestmark = pytest.mark.django_db(transaction=True)
+EXPORT = "/admin/predictions/prediction/export"
+
+
+@pytest.fixture
+def accepted() -> list[Prediction]:
+    """Three digits, one of them of the random sample; one drawing that is none; and two that are left out."""
+    olive = rows.operator()
+    pictures = np.zeros((4, 28, 28), np.uint8)
+    pictures[:, 5:20, 10:14] = [[[50]], [[100]], [[150]], [[200]]]
+    strokes = [[[0.0, 1.0], [2.5, 3.0]]]
+    made = [rows.prediction(input=picture.tobytes(), strokes=strokes) for picture in pictures]
+    for row, label, chosen in zip(made, [3, 1, 4, 10], ["list", "grid", "random", "list"], strict=True):
+        row.review(olive, "accepted", label, chosen)
+    rows.prediction()
+    rows.prediction().review(olive, "rejected")
+    return made
+
+
+def export(format: str, output: Path) -> None:
+    call_command("export_labels", format=format, output=output, stdout=io.StringIO())
+
+
+def test_idx_is_read_by_torchvision(accepted: list[Prediction], tmp_path: Path) -> None:
+    export("idx", tmp_path / "digits")
+    mnist = _torchvision_mnist()
+    train, test = (mnist(tmp_path / "digits", train=train) for train in (True, False))
+    assert train.targets.tolist() == [3, 1]
+    assert test.targets.tolist() == [4]
+    assert train.data.numpy().tobytes() == accepted[0].input + accepted[1].input
+    assert test.data.numpy().tobytes() == accepted[2].input
+
+
+def test_png_has_a_folder_a_label_and_a_table(accepted: list[Prediction], tmp_path: Path) -> None:
+    export("png", tmp_path / "pictures")
+    with (tmp_path / "pictures/labels.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(line["id"], line["true_label"]) for line in table] == [
+        (str(row.pk), str(row.true_label)) for row in accepted
+    ]
+    for row, line in zip(accepted, table, strict=True):
+        picture = Image.open(tmp_path / "pictures" / line["file"])
+        assert line["file"].startswith(f"{row.true_label}/")
+        assert picture.tobytes() == row.input
+
+
+def test_json_lines_have_the_strokes(accepted: list[Prediction], tmp_path: Path) -> None:
+    export("jsonl", tmp_path / "drawings.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "drawings.jsonl").read_text().splitlines()]
+    assert [line["true_label"] for line in lines] == [3, 1, 4, 10]
+    assert lines[0]["strokes"] == [[[0.0, 1.0], [2.5, 3.0]]]
+    assert bytes.fromhex(lines[0]["input"]) == accepted[0].input
+
+
+def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="exists already"):
+        export("idx", tmp_path)
+
+
+def test_an_empty_log_gives_empty_files(tmp_path: Path) -> None:
+    export("idx", tmp_path / "digits")
+    sizes = {file.name: file.stat().st_size for file in (tmp_path / "digits/MNIST/raw").iterdir()}
+    assert sizes == {
+        "train-images-idx3-ubyte": 16,
+        "train-labels-idx1-ubyte": 8,
+        "t10k-images-idx3-ubyte": 16,
+        "t10k-labels-idx1-ubyte": 8,
+    }
+
+
+@pytest.mark.parametrize("format", ["idx", "png", "jsonl"])
+def test_the_admin_streams_what_the_command_writes(
+    accepted: list[Prediction], tmp_path: Path, client: Client, format: str
+) -> None:
+    client.force_login(rows.operator("tina", "export_prediction"))
+    answer = client.get(f"{EXPORT}/{format}/")
+    sent = b"".join(answer.streaming_content)  # type: ignore[arg-type]
+    export(format, tmp_path / "written")
+    if format == "jsonl":
+        assert sent == (tmp_path / "written").read_bytes()
+        return
+    with tarfile.open(fileobj=io.BytesIO(sent)) as archive:
+        archive.extractall(tmp_path / "sent", filter="data")
+    written = {
+        path.relative_to(tmp_path / "written"): path.read_bytes() for path in files(tmp_path / "written")
+    }
+    assert written == {
+        path.relative_to(tmp_path / "sent"): path.read_bytes() for path in files(tmp_path / "sent")
+    }
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_who_may_not_export_is_refused(client: Client) -> None:
+    client.force_login(rows.operator())
+    assert client.get(f"{EXPORT}/idx/").status_code == 403
+    client.force_login(rows.operator("tina", "export_prediction"))
+    assert client.get(f"{EXPORT}/exe/").status_code == 404
