@@ -14,7 +14,7 @@ NOT_A_DIGIT = 10  # the eleventh output's index
 class Config:
     """Channels at 28×28, 14×14 and 7×7 pixels."""
 
-    channels: tuple[int, int, int] = (24, 48, 96)
+    channels: tuple[int, int, int] = (16, 48, 96)
 
 
 class ConvNorm(nn.Module):
@@ -26,7 +26,8 @@ class ConvNorm(nn.Module):
         self.norm: nn.BatchNorm2d | nn.Identity = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))
+        normed: Tensor = self.norm(self.conv(x))
+        return normed
 
     def fuse(self) -> None:
         """Fold the batch norm into the convolution: a third less time for one input. For serving only."""
@@ -61,7 +62,8 @@ class DigitNet(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Return the (n, channels) features that the last layer decides on."""
         features: Tensor = self.stages(x)
-        return features.mean(dim=(2, 3))
+        pooled: Tensor = features.mean(dim=(2, 3))
+        return pooled
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.embed(x))

@@ -11,7 +11,7 @@ from torch import Tensor
 from classifier.checkpoint import Calibration, load
 from classifier.model import DIGITS, NOT_A_DIGIT, ConvNorm, DigitNet, to_tensor
 
-BATCH = 500  # inputs in one forward pass: large batches leave the processor's caches
+BATCH = 500  # inputs in one forward pass: a larger batch no longer fits the processor's caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,11 @@ class Reading:
 
 
 class Predictor:
-    """Inputs are (n, 28, 28) uint8 arrays as `preprocess.to_input` makes them. Holds no state but the
-    weights, so threads may share it; how many threads torch itself uses is the caller's business."""
+    """Reads (n, 28, 28) uint8 inputs as `preprocess.to_input` makes them.
+
+    Holds nothing but the weights, so threads may share it; how many threads torch uses is up to the caller.
+    The network given is fused for serving: it can't be trained any more.
+    """
 
     def __init__(self, network: DigitNet, calibration: Calibration) -> None:
         self.network = _fused(network)
@@ -41,9 +44,10 @@ class Predictor:
 
     def read(self, inputs: NDArray[np.uint8]) -> list[Reading]:
         probabilities, scores = self.probabilities(inputs)
+        reasons = self.reasons(probabilities, scores)
         return [
-            self._reading(row, score)
-            for row, score in zip(probabilities.tolist(), scores.tolist(), strict=True)
+            Reading(int(np.argmax(row)), float(row.max()), tuple(row.tolist()), bool(reason), reason)
+            for row, reason in zip(probabilities, reasons.tolist(), strict=True)
         ]
 
     def probabilities(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -52,38 +56,32 @@ class Predictor:
         digits = torch.softmax(logits[:, :DIGITS] / self.calibration.temperature, dim=1)
         return digits.numpy(), torch.softmax(logits, dim=1)[:, NOT_A_DIGIT].numpy()
 
+    def reasons(self, probabilities: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.str_]:
+        """Return (n,) reasons to be uncertain of a reading, "" where there is none."""
+        unsure = np.where(probabilities.max(axis=1) < self.calibration.confidence, "low_confidence", "")
+        return np.where(scores > self.calibration.not_a_digit, "not_a_digit", unsure)
+
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the (n, channels) features before the last layer, for comparing kinds of drawings."""
         return self._batched(self.network.embed, inputs, self.network.config.channels[-1]).numpy()
 
     def saliency(self, drawing: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return (28, 28) shares of how much each pixel's ink speaks for the digit read: gradient times input
-        (Shrikumar et al., 2016, "Not Just a Black Box", arXiv 1605.01713); negative speaks against it."""
+        """Return how much each of the (28, 28) pixels' ink speaks for the digit read, from -1 to 1: gradient
+        times input (Shrikumar et al., 2016, "Not Just a Black Box", arXiv 1605.01713)."""
         pixels = to_tensor(torch.from_numpy(drawing[None])).requires_grad_()
         best = self.network(pixels)[0, :DIGITS].max()
         (gradient,) = torch.autograd.grad(best, pixels)
-        shares = (gradient * pixels)[0, 0].detach().double().numpy()
-        return shares / max(float(np.abs(shares).max()), 1e-12)
+        shares = (gradient * pixels)[0, 0].detach().double()
+        return (shares / shares.abs().max().clamp(min=1e-12)).numpy()
 
     def _batched(self, forward: Callable[[Tensor], Tensor], inputs: NDArray[np.uint8], width: int) -> Tensor:
-        """Forward in batches; double precision, so that probabilities sum to 1 as exactly as floats can."""
-        if not len(inputs):
-            return torch.empty((0, width), dtype=torch.float64)
+        """Return (n, width) outputs in double precision, so that probabilities sum to 1 exactly enough."""
+        results = torch.empty((len(inputs), width), dtype=torch.float64)
         with torch.inference_mode():
-            return torch.cat(
-                [forward(to_tensor(part)) for part in torch.from_numpy(inputs).split(BATCH)]
-            ).double()
-
-    def _reading(self, probabilities: list[float], score: float) -> Reading:
-        confidence = max(probabilities)
-        reason = ""
-        if score > self.calibration.not_a_digit:
-            reason = "not_a_digit"
-        elif confidence < self.calibration.confidence:
-            reason = "low_confidence"
-        return Reading(
-            probabilities.index(confidence), confidence, tuple(probabilities), bool(reason), reason
-        )
+            for start in range(0, len(inputs), BATCH):
+                part = torch.from_numpy(inputs[start : start + BATCH])
+                results[start : start + BATCH] = forward(to_tensor(part))
+        return results
 
 
 def _fused(network: DigitNet) -> DigitNet:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import grid_sample, interpolate, max_pool2d
 
 SIZE = 28
 HALF = (SIZE - 1) / 2  # from the edge to the centre
@@ -23,7 +23,7 @@ _PLACES = torch.stack(
 class Strength:
     """Standard deviations, in the units named."""
 
-    thicker: float = 1.2  # pixels on each side of a stroke, at most
+    thicker: float = 1.6  # pixels on each side of a stroke, at most
     thinner: float = 0.8
     turn: float = 0.12  # radians
     slant: float = 0.15
@@ -62,7 +62,7 @@ def change_width(images: Tensor, strength: Strength, random: torch.Generator) ->
 
 def _spread(images: Tensor) -> Tensor:
     """The maximum over each pixel and its four neighbours: rounder than over a square."""
-    rows, columns = F.max_pool2d(images, (3, 1), 1, (1, 0)), F.max_pool2d(images, (1, 3), 1, (0, 1))
+    rows, columns = max_pool2d(images, (3, 1), 1, (1, 0)), max_pool2d(images, (1, 3), 1, (0, 1))
     return torch.maximum(rows, columns)
 
 
@@ -80,12 +80,12 @@ def _bends(count: int, strength: Strength, random: torch.Generator) -> Tensor:
     """(n, 2, 28, 28) smooth displacements in pixels: noise on a 5 × 5 grid, interpolated (after Simard et
     al., 2003, "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis")."""
     noise = torch.randn(count, 2, 5, 5, generator=random) * strength.bend
-    return F.interpolate(noise, SIZE, mode="bicubic", align_corners=True)
+    return interpolate(noise, SIZE, mode="bicubic", align_corners=True)
 
 
 def _warp(places: Tensor, matrices: Tensor, bends: Tensor) -> Tensor:
     """Where each of (n, h, w, 2) places, in pixels from the centre, is to be looked up in the image."""
-    bent = F.grid_sample(
+    bent = grid_sample(
         bends, places.expand(len(bends), -1, -1, -1) / HALF, padding_mode="border", align_corners=True
     )
     return torch.einsum("nij,nhwj->nhwi", matrices, places.expand(len(bends), -1, -1, -1)) + bent.permute(
@@ -94,7 +94,7 @@ def _warp(places: Tensor, matrices: Tensor, bends: Tensor) -> Tensor:
 
 
 def _sample(images: Tensor, places: Tensor) -> Tensor:
-    return F.grid_sample(images, places / HALF, align_corners=True)
+    return grid_sample(images, places / HALF, align_corners=True)
 
 
 def _measure(images: Tensor) -> tuple[Tensor, Tensor]:

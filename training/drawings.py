@@ -6,11 +6,14 @@ i has the strokes `digit_offsets[i]` to `digit_offsets[i + 1]`, stroke j the poi
 """
 
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 Strokes = list[NDArray[np.float64]]
 
@@ -23,21 +26,28 @@ class Drawings:
     """Strokes in units of their drawing's longer side, labels and sources."""
 
     strokes: list[Strokes]
-    labels: NDArray[np.generic]
+    labels: NDArray[Any]
     sources: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.strokes)
 
+    def sample(self, count: int) -> "Drawings":
+        """Return at most `count` drawings, drawn evenly from the whole file."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))
+        return Drawings([self.strokes[index] for index in chosen], self.labels[chosen], self.sources[chosen])
+
 
 @dataclass(frozen=True)
 class Hand:
-    """How a drawing is put on the canvas: its longer side and the pen in pixels, its place from -1 to 1."""
+    """How a drawing is put on the canvas: its longer side and the pen in pixels, its place from -1 to 1, and
+    whether the ink is black on white."""
 
     size: float = 190
     pen: float = 20
     x: float = 0
     y: float = 0
+    black: bool = False
 
 
 def load_drawings(path: Path) -> Drawings:
@@ -47,20 +57,14 @@ def load_drawings(path: Path) -> Drawings:
             points = data["points"].astype(np.float64) / 1000
             strokes = np.split(points, data["stroke_offsets"][1:-1])
             bounds = data["digit_offsets"].tolist()
-            groups = [strokes[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+            groups = [strokes[first:last] for first, last in pairwise(bounds)]
             return Drawings(groups, data["labels"], data["sources"])
     except (KeyError, ValueError, EOFError) as error:
         raise ValueError(f"{path} is no stroke file: {error}") from error
 
 
-def any_hand(rng: np.random.Generator) -> Hand:
-    """Any size, pen and place that people use."""
-    x, y = rng.uniform(-1, 1, 2)
-    return Hand(rng.uniform(0.25, 0.85) * CANVAS, rng.uniform(10, 28), x, y)
-
-
-def draw(strokes: Strokes, hand: Hand) -> NDArray[np.uint8]:
-    """Return the (280, 280) canvas, white ink on black, drawn with a round pen."""
+def draw(strokes: Strokes, hand: Hand) -> bytes:
+    """Return the 280×280 canvas, drawn with a round pen, as an image file."""
     extent = np.concatenate(strokes).max(axis=0) * hand.size
     room = np.maximum((CANVAS - extent) / 2 - hand.pen / 2 - 2, 0)
     origin = (CANVAS - extent) / 2 + np.array([hand.x, hand.y]) * room
@@ -71,4 +75,7 @@ def draw(strokes: Strokes, hand: Hand) -> NDArray[np.uint8]:
         brush.line(path, fill=255, width=round(2 * radius), joint="curve")
         for x, y in path:
             brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-    return np.asarray(image.resize((CANVAS, CANVAS), Image.Resampling.LANCZOS))
+    canvas = image.resize((CANVAS, CANVAS), Image.Resampling.LANCZOS)
+    file = BytesIO()
+    (ImageOps.invert(canvas) if hand.black else canvas).save(file, "BMP")
+    return file.getvalue()

@@ -16,20 +16,22 @@ Points = NDArray[np.float64]
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
+# A digit that is written in many styles is drawn more often: each style counts the same.
+STYLES = [(digit, style) for digit, styles in DIGITS.items() for style in styles]
 STEPS = 8  # points that a smooth stroke gets between two of its glyph's points
 
 
 def digits(count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) digits, each in a style, shape and pen of its own, and their labels."""
-    labels = rng.integers(0, 10, count)
-    drawings = [_rendered(_written(DIGITS[int(label)], rng), rng) for label in labels]
-    return np.stack(drawings), labels
+    chosen = [STYLES[number] for number in rng.integers(0, len(STYLES), count)]
+    drawings = [_rendered(_written(style, rng), rng) for _, style in chosen]
+    return np.stack(drawings), np.array([digit for digit, _ in chosen])
 
 
 def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) drawings of anything but one digit; `source` are real 2s to 5s to spoil."""
     kinds: list[tuple[float, Callable[[], Images]]] = [
-        (0.50, lambda: _rendered(_written(OTHERS, rng), rng)),
+        (0.50, lambda: _rendered(_written(rng.choice(OTHERS), rng), rng)),
         (0.14, lambda: _rendered(_scribble(rng), rng)),
         (0.06, lambda: _rendered(_dots(rng), rng)),
         (0.04, lambda: _rendered(_filled(rng), rng)),
@@ -42,13 +44,12 @@ def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Im
 
 
 def _rendered(strokes: list[Points], rng: np.random.Generator) -> Images:
-    pen = float(np.exp(rng.uniform(np.log(0.05), np.log(0.25))))
+    pen = float(np.exp(rng.uniform(np.log(0.03), np.log(0.28))))
     return to_input(render_strokes([[(x, y) for x, y in stroke] for stroke in strokes], pen))
 
 
-def _written(styles: tuple[str, ...], rng: np.random.Generator) -> list[Points]:
-    """Write one of a glyph's styles as a hand would: each point, then the whole, is off a little."""
-    style = styles[rng.integers(len(styles))]
+def _written(style: str, rng: np.random.Generator) -> list[Points]:
+    """Write a glyph as a hand would: each point, then the whole, is off a little."""
     wobble = rng.uniform(0.1, 0.7)
     return _deformed([_stroke(text, wobble, rng) for text in style.split("|")], rng)
 
@@ -109,9 +110,10 @@ def _filled(rng: np.random.Generator) -> list[Points]:
 
 
 def _pair(rng: np.random.Generator) -> list[Points]:
-    first, second = (_written(DIGITS[int(rng.integers(10))], rng) for _ in range(2))
+    first, second = (_written(STYLES[rng.integers(len(STYLES))][1], rng) for _ in range(2))
     right, left = max(s[:, 0].max() for s in first), min(s[:, 0].min() for s in second)
-    return first + [stroke + [right - left + rng.uniform(0.3, 4), rng.normal(0, 0.7)] for stroke in second]
+    apart = np.array([right - left + rng.uniform(0.3, 4), rng.normal(0, 0.7)])
+    return [*first, *(stroke + apart for stroke in second)]
 
 
 def _side_by_side(pair: Images, rng: np.random.Generator) -> Images:

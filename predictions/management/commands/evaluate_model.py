@@ -1,0 +1,65 @@
+"""Measure a model version on MNIST and on files of strokes; print one table, draw the pictures."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from predictions import serving
+from predictions.models import ModelVersion
+
+if TYPE_CHECKING:
+    from training.drawings import Drawings
+
+
+class Command(BaseCommand):
+    help = "Measures a model version on the MNIST test set and on files of strokes, and says so in one table."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:  # noqa: ANN401
+        """Here --version is a model's, not Django's."""
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--version", metavar="NAME", help="like v1; default: the active version")
+        parser.add_argument("--digits", type=Path, metavar="FILE.npz", help="strokes of digits")
+        parser.add_argument("--others", type=Path, metavar="FILE.npz", help="strokes of what is no digit")
+        parser.add_argument("--report", type=Path, metavar="DIR", help="where to draw the pictures")
+        parser.add_argument("--data-dir", type=Path, default=settings.VAR_DIR / "data")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        from training import report
+        from training.dataset import DatasetError, load_mnist
+
+        predictor = serving.load(version(options["version"]))
+        digits, others = (drawings(options[name]) for name in ("digits", "others"))
+        try:
+            test = load_mnist(options["data_dir"]).test
+        except DatasetError as error:
+            raise CommandError(str(error)) from error
+        measured = report.measure(predictor, test, digits, others)
+        self.stdout.write(report.table(measured))
+        if options["report"]:
+            from training.pictures import draw
+
+            draw(measured, options["report"])
+            self.stdout.write(f"Pictures in {options['report']}")
+
+
+def version(name: str | None) -> ModelVersion:
+    """The version of that name, or the active one."""
+    found = ModelVersion.objects.filter(name=name).first() if name else ModelVersion.objects.active()
+    if found is None:
+        raise CommandError(f"There is no model version {name}." if name else "No model version is active.")
+    return found
+
+
+def drawings(path: Path | None) -> "Drawings | None":
+    """The drawings of a stroke file; None without a path."""
+    from training.drawings import load_drawings
+
+    try:
+        return load_drawings(path) if path else None
+    except (OSError, ValueError) as error:
+        raise CommandError(str(error)) from error

@@ -1,0 +1,119 @@
+"""Train a model and store it as a model version."""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection, transaction
+from tqdm import tqdm
+
+from predictions.models import ModelVersion
+
+if TYPE_CHECKING:
+    from classifier.checkpoint import Checkpoint
+    from training.train import Progress
+
+
+class Command(BaseCommand):
+    help = "Trains a model on MNIST and made-up drawings and stores it as a model version."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        from training.train import Settings
+
+        parser.add_argument("--epochs", type=int, default=Settings.epochs, help="default: %(default)s")
+        parser.add_argument("--seed", type=int, default=Settings.seed, help="default: %(default)s")
+        parser.add_argument("--data-dir", type=Path, default=settings.VAR_DIR / "data")
+        parser.add_argument("--device", default="cpu", help='as torch names them, like "cuda"')
+        promote = parser.add_mutually_exclusive_group()
+        promote.add_argument("--promote", action="store_true", help="let the new version answer at once")
+        promote.add_argument("--no-promote", action="store_false", dest="promote", help="the default")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        check(options["epochs"], options["device"])
+        started = time.monotonic()
+        try:
+            checkpoint = trained(**{name: options[name] for name in ("epochs", "seed", "data_dir", "device")})
+        except KeyboardInterrupt as interrupt:
+            raise CommandError("Interrupted; nothing was stored.", returncode=130) from interrupt
+        version = stored(checkpoint, time.monotonic() - started, promote=options["promote"])
+        self.stdout.write(table(version))
+
+
+def check(epochs: int, device: str) -> None:
+    """Find out before the training whether it can start and its result be stored."""
+    import torch
+
+    if epochs < 1:
+        raise CommandError("--epochs must be 1 or more.")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise CommandError(f"There is no device {device!r} here.") from error
+    try:
+        ModelVersion.objects.exists()
+    except DatabaseError as error:
+        raise CommandError("The database is not ready: is it up, and was 'manage.py migrate' run?") from error
+    connection.close()  # a training is long, and an idle connection may not survive it
+
+
+def trained(epochs: int, seed: int, data_dir: Path, device: str) -> "Checkpoint":
+    from training.dataset import DatasetError, load_mnist
+    from training.recipe import make_checkpoint
+    from training.train import Settings
+
+    try:
+        mnist = load_mnist(data_dir)
+    except DatasetError as error:
+        raise CommandError(str(error)) from error
+    with Bar(epochs) as bar:
+        return make_checkpoint(mnist, Settings(epochs=epochs, seed=seed), bar.show, device=device)
+
+
+class Bar(tqdm):  # type: ignore[type-arg]
+    """Epoch, loss and validation accuracy while a model is trained."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(desc="epoch 1", unit="step", smoothing=0.05, mininterval=0.5)
+        self.epochs = epochs
+
+    def show(self, progress: "Progress") -> None:
+        self.total = self.epochs * progress.steps
+        self.set_description(f"epoch {min(progress.epoch + 1, self.epochs)}/{self.epochs}", refresh=False)
+        accuracy = "-" if progress.accuracy is None else f"{progress.accuracy:.2%}"
+        self.set_postfix(loss=f"{progress.loss:.3f}", validation=accuracy, refresh=False)
+        self.update(progress.epoch * progress.steps + progress.step - self.n)
+
+
+@transaction.atomic
+def stored(checkpoint: "Checkpoint", seconds: float, promote: bool) -> ModelVersion:
+    """One row, whole or not at all."""
+    from classifier.checkpoint import dump
+
+    version = ModelVersion.objects.create(
+        name=ModelVersion.objects.next_name(),
+        checkpoint=dump(checkpoint),
+        metrics={**checkpoint.metrics, "seconds": round(seconds)},
+        data_fingerprint=checkpoint.metrics["data_fingerprint"],
+        seed=checkpoint.metrics["seed"],
+        code_version=checkpoint.metrics["code_version"],
+    )
+    if promote:
+        version.promote(reason="train_model --promote")
+    return version
+
+
+def table(version: ModelVersion) -> str:
+    test, validation = version.metrics["mnist_test"], version.metrics["mnist_validation"]
+    lines = {
+        "MNIST test accuracy": f"{test['accuracy']:.2%} of {test['count']:,}",
+        "MNIST test calibration error": f"{test['calibration_error']:.2%}",
+        "MNIST test digits refused": f"{test['refused']:.2%}",
+        "validation accuracy": f"{validation['accuracy']:.2%} of {validation['count']:,}",
+        "size": f"{len(version.checkpoint):,} bytes",
+        "training": f"{version.metrics['seconds'] / 60:.1f} minutes, seed {version.seed}",
+        "answers now": "yes" if version.active else f"no: promote {version} in the admin",
+    }
+    return "\n".join([f"Model version {version}", *(f"  {name:<30}{value}" for name, value in lines.items())])
