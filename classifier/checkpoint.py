@@ -41,9 +41,10 @@ class Checkpoint:
 
     def network(self) -> DigitNet:
         """Return the network in evaluation mode. Raises ValueError where weights and config don't fit."""
-        network = DigitNet(self.config)
         try:
-            network.load_state_dict(self.weights)
+            with torch.device("meta"):  # no memory for weights that are replaced at once, nor for absurd ones
+                network = DigitNet(self.config)
+            network.load_state_dict(self.weights, assign=True)
         except RuntimeError as error:
             raise ValueError("The checkpoint's weights don't fit its configuration.") from error
         return network.eval()

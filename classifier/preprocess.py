@@ -142,8 +142,9 @@ def to_input(ink: Ink) -> Ink:
     size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
     # Averaging over whole areas is how MNIST was reduced; what is smaller than the box needs interpolation.
     method = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BILINEAR
-    small = np.asarray(Image.fromarray(ink).resize(size, method, box=(left, top, right, bottom)))
-    return _centred(small)
+    # Cropped first, so that not even rounding depends on where the ink was.
+    cropped = Image.fromarray(np.ascontiguousarray(ink[top:bottom, left:right]))
+    return _centred(np.asarray(cropped.resize(size, method)))
 
 
 def _box(ink: Ink) -> tuple[int, int, int, int]:

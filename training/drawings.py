@@ -10,6 +10,7 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +54,13 @@ class Hand:
 def load_drawings(path: Path) -> Drawings:
     """Raises ValueError where the file is not of this format, OSError where it can't be read."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file) as data:
             points = data["points"].astype(np.float64) / 1000
             strokes = np.split(points, data["stroke_offsets"][1:-1])
             bounds = data["digit_offsets"].tolist()
             groups = [strokes[first:last] for first, last in pairwise(bounds)]
             return Drawings(groups, data["labels"], data["sources"])
-    except (KeyError, ValueError, EOFError) as error:
+    except (KeyError, ValueError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} is no stroke file: {error}") from error
 
 

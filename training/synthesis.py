@@ -44,7 +44,7 @@ def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Im
 
 
 def _rendered(strokes: list[Points], rng: np.random.Generator) -> Images:
-    pen = float(np.exp(rng.uniform(np.log(0.03), np.log(0.28))))
+    pen = float(np.exp(rng.uniform(np.log(0.03), np.log(0.4))))
     return to_input(render_strokes([[(x, y) for x, y in stroke] for stroke in strokes], pen))
 
 

@@ -29,7 +29,7 @@ class Settings:
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
     averaging: float = 0.998  # decay of the weights' moving average, a step
-    made_up_digits: int = 25_000
+    made_up_digits: int = 30_000
     non_digits: int = 25_000
     config: Config = field(default_factory=Config)
     strength: Strength = field(default_factory=Strength)
@@ -58,8 +58,13 @@ def train(
 
     Returns the moving average of the weights (Polyak and Juditsky, 1992, "Acceleration of Stochastic
     Approximation by Averaging"), in evaluation mode. `validation` only shows progress: it chooses nothing.
+    Raises ValueError where the drawings don't fill one batch.
     """
     pool = _pool(digits, settings)
+    if len(pool) < settings.batch:
+        raise ValueError(
+            f"A training needs at least one batch of {settings.batch} drawings, not {len(pool)}."
+        )
     torch.manual_seed(settings.seed)
     network = DigitNet(settings.config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(network, multi_avg_fn=_rising_average(settings.averaging), use_buffers=True)

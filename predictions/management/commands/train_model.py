@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, close_old_connections, transaction
 from tqdm import tqdm
 
 from predictions.models import ModelVersion
@@ -38,6 +38,7 @@ class Command(BaseCommand):
             checkpoint = trained(**{name: options[name] for name in ("epochs", "seed", "data_dir", "device")})
         except KeyboardInterrupt as interrupt:
             raise CommandError("Interrupted; nothing was stored.", returncode=130) from interrupt
+        close_old_connections()  # a training is long: an idle connection may not have survived it
         version = stored(checkpoint, time.monotonic() - started, promote=options["promote"])
         self.stdout.write(table(version))
 
@@ -56,7 +57,6 @@ def check(epochs: int, device: str) -> None:
         ModelVersion.objects.exists()
     except DatabaseError as error:
         raise CommandError("The database is not ready: is it up, and was 'manage.py migrate' run?") from error
-    connection.close()  # a training is long, and an idle connection may not survive it
 
 
 def trained(epochs: int, seed: int, data_dir: Path, device: str) -> "Checkpoint":

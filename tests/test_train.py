@@ -1,0 +1,66 @@
+"""A real training, of a tiny network on the sample."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+
+from classifier.model import Config, DigitNet
+from tests import samples
+from training.train import Progress, Settings, train, validation_accuracy
+
+TINY = Settings(
+    epochs=3, batch=64, made_up_digits=100, non_digits=100, averaging=0.9, config=Config(channels=(4, 8, 16))
+)
+
+
+@cache
+def trained(seed: int = 1) -> tuple[DigitNet, list[Progress]]:
+    mnist, progress = samples.mnist(), []
+    network = train(mnist.train, mnist.validation, replace(TINY, seed=seed), progress.append)
+    return network, progress
+
+
+def test_it_learns() -> None:
+    network, progress = trained()
+    losses = [step.loss for step in progress]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert validation_accuracy(network, samples.mnist().validation, "cpu") > 0.3
+
+
+def test_progress_tells_epoch_step_loss_and_validation_accuracy() -> None:
+    network, progress = trained()
+    steps = 1_000 // TINY.batch
+    assert [(step.epoch, step.step) for step in progress] == [
+        (epoch, step) for epoch in range(3) for step in range(steps + 1)
+    ]
+    assert progress[0].accuracy is None
+    assert progress[-1].accuracy == validation_accuracy(network, samples.mnist().validation, "cpu")
+
+
+def test_one_seed_gives_the_same_weights_and_another_others() -> None:
+    first = trained()[0].state_dict()
+    trained.cache_clear()
+    same, other = trained()[0].state_dict(), trained(seed=2)[0].state_dict()
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_the_network_is_ready_to_serve() -> None:
+    network, _ = trained()
+    assert not network.training
+    assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 11)
+
+
+def test_training_leaves_the_data_as_it_was() -> None:
+    mnist = samples.mnist()
+    before = mnist.train.fingerprint()
+    train(mnist.train, mnist.validation, replace(TINY, epochs=1))
+    assert mnist.train.fingerprint() == before
+
+
+def test_too_few_drawings_for_one_batch_are_an_error() -> None:
+    mnist = samples.mnist()
+    with pytest.raises(ValueError, match="at least one batch"):
+        train(mnist.train[:5], mnist.validation, replace(TINY, made_up_digits=5, non_digits=0))
