@@ -64,6 +64,12 @@ def load_drawings(path: Path) -> Drawings:
         raise ValueError(f"{path} is no stroke file: {error}") from error
 
 
+def any_hand(rng: np.random.Generator) -> Hand:
+    """Any size, pen and place that people use."""
+    x, y = rng.uniform(-1, 1, 2)
+    return Hand(rng.uniform(0.25, 0.85) * CANVAS, rng.uniform(10, 28), x, y)
+
+
 def draw(strokes: Strokes, hand: Hand) -> bytes:
     """Return the 280×280 canvas, drawn with a round pen, as an image file."""
     extent = np.concatenate(strokes).max(axis=0) * hand.size

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classifier.predictor import Predictor
 from classifier.preprocess import decode_image, render_strokes, to_input
-from training.drawings import CANVAS, Drawings, Hand, draw
+from training.drawings import Drawings, Hand, any_hand, draw
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -95,11 +95,9 @@ def as_pixels(drawings: Drawings, hands: Iterable[Hand]) -> Images:
 
 
 def any_hands(seed: int = 0) -> Iterator[Hand]:
-    """Any size, pen and place that people use."""
     rng = np.random.default_rng(seed)
     while True:
-        x, y = rng.uniform(-1, 1, 2)
-        yield Hand(rng.uniform(0.25, 0.85) * CANVAS, rng.uniform(10, 28), x, y)
+        yield any_hand(rng)
 
 
 def grid(predictor: Predictor, drawings: Drawings) -> Floats:
