@@ -91,14 +91,21 @@ def _opaque(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _ink(pixels: NDArray[np.float32]) -> Ink:
-    """Measure each pixel's distance from the background, which is the commonest colour along the edge."""
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    distance = np.abs(pixels - np.median(edge, axis=0)).max(axis=-1)
+    """Measure how far each pixel is from the paper, in the channel where it is furthest."""
+    distance = np.abs(pixels - _paper(pixels)).max(axis=-1)
     darkest = float(distance.max())
     if darkest < FAINTEST_INK:
         return np.zeros(distance.shape, np.uint8)
     stretched = distance if darkest >= FULL_INK else distance * (255 / darkest)
     return np.asarray(np.rint(stretched), dtype=np.uint8)
+
+
+def _paper(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The background's value in each channel: on the side, dark or light, that most of the image's edge is
+    on, and clear of the ink that touches the edge where a drawing was cropped."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    dark, usual, light = np.percentile(edge, (5, 50, 95), axis=0)
+    return np.where(usual < 128, dark, light).astype(np.float32)
 
 
 def render_strokes(strokes: Sequence[Sequence[tuple[float, float]]], pen: float = PEN) -> Ink:
