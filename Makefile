@@ -4,7 +4,7 @@ VENV := .venv/bin
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: run setup test lint
+.PHONY: run setup test lint screenshots
 
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
@@ -20,6 +20,9 @@ lint: .venv/dev
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV)/python -c "import secrets; print(secrets.token_hex(32))") DATABASE_URL=postgresql://u:pw@db/d \
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
+
+screenshots: .venv/dev
+	@$(VENV)/python -m benchmarks.screenshots
 
 # Which groups are installed is noted in the environment itself; new pins install anew.
 .venv/web-and-ui: GROUPS := --group web --group ui

@@ -55,15 +55,17 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
 def show_model(session: Session) -> None:
     version = client.model()
     st.html('<h2 class="heading">How good it is</h2>')
-    st.html(f'<p class="quiet">Version {version["name"]}, made {version["created_at"][:10]}.</p>')
+    st.html(f'<p class="quiet">Model {version["name"]}, made on {version["created_at"][:10]}.</p>')
     st.html(figures(version["metrics"]))
 
 
 def figures(metrics: dict[str, Any]) -> str:
-    """The metrics that are plain numbers, by the names that they were stored under."""
+    """What was measured on each set of digits when the version was made."""
     rows = "".join(
-        f"<tr><th>{html.escape(name.replace('_', ' ').capitalize())}</th><td>{value}</td></tr>"
-        for name, value in metrics.items()
-        if isinstance(value, int | float)
+        f"<tr><td>{html.escape(name.replace('_', ' ').replace('mnist', 'MNIST'))}</td>"
+        f"<td>{measured['count']:,}</td><td>{measured['accuracy']:.2%}</td><td>{measured['refused']:.2%}</td></tr>"
+        for name, measured in metrics.items()
+        if isinstance(measured, dict) and measured.keys() >= {"count", "accuracy", "refused"}
     )
-    return f'<table class="history">{rows}</table>'
+    head = "<tr><th>Measured on</th><th>Digits</th><th>Read right</th><th>Not sure</th></tr>"
+    return f'<table class="history"><thead>{head}</thead><tbody>{rows}</tbody></table>'

@@ -1,0 +1,66 @@
+"""The pictures of docs/screenshots, taken from the running product: `make screenshots`.
+
+    python -m benchmarks.screenshots
+
+Starts the whole product on a var/ of its own, draws, gives feedback, and photographs the page at three
+sizes in light and dark.
+"""
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.browser import SIZES, chromium, draw, visit, wait_for_answer, wait_for_empty
+from tests.product import REPOSITORY, Product
+
+FOLDER = REPOSITORY / "docs" / "screenshots"
+THREE = [
+    [(80, 70), (130, 45), (190, 60), (195, 105), (140, 135)],
+    [(140, 135), (200, 150), (205, 205), (150, 240), (75, 215)],
+]
+TWO = [[(85, 95), (110, 55), (165, 45), (200, 85), (185, 135), (85, 235), (145, 225), (215, 235)]]
+SEVEN = [[(75, 62), (205, 58), (180, 120), (150, 180), (130, 238)]]
+
+
+def draw_digit(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
+    answer = None
+    for stroke in strokes:
+        draw(page, stroke)
+        answer = wait_for_answer(page, answer)
+
+
+def label(page: Page, digit: int) -> None:
+    page.locator(".st-key-feedback").get_by_role("button", name=str(digit), exact=True).click()
+    wait_for_empty(page)
+
+
+def photograph_page(browser: Browser, url: str) -> None:
+    for size in SIZES:
+        for scheme in ("light", "dark"):
+            page = visit(browser, url, size, scheme)
+            for strokes, digit in ((TWO, 2), (SEVEN, 7)):
+                draw_digit(page, strokes)
+                label(page, digit)
+            draw_digit(page, THREE)
+            page.evaluate("document.querySelector('.stMain').scrollTo(0, 0)")
+            shoot(page, f"draw-{size}-{scheme}")
+            page.get_by_role("tab", name="How it works").click()
+            page.locator(".steps .read").wait_for()
+            shoot(page, f"explanation-{size}-{scheme}")
+            page.context.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    page.wait_for_timeout(700)  # transitions and images
+    page.screenshot(path=FOLDER / f"{name}.png")
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, Product(Path(folder)) as product, chromium() as browser:
+        photograph_page(browser, product.page)
+
+
+if __name__ == "__main__":
+    main()
