@@ -16,34 +16,38 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browser import ARGUMENTS, CHROMIUM, SIZES
+from tests.browser import ARGUMENTS, CANVAS, CHROMIUM, SIZES
 from tests.product import Product
 
 SECONDS_BETWEEN_STROKES = 2.0
 SECONDS_TO_ANSWER = 30
 SECONDS_TO_LOAD = 120
 
-# Draws a stroke by pointer events; the milliseconds from its end until an answer of another id is there.
+# Draws a stroke by mouse or touch events; the milliseconds from its end until an answer of another id is there.
 STROKE = """
-async ([x0, y0, x1, y1, pointerType, limit]) => {
+async ([x0, y0, x1, y1, touch, limit]) => {
   const canvas = document.querySelector('.st-key-pad [data-testid=stBidiComponentIsolated]')
-    .shadowRoot.querySelector('canvas');
-  canvas.setPointerCapture = () => {};
+    .shadowRoot.querySelector('.upper-canvas');
   const box = canvas.getBoundingClientRect();
-  const send = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, {
-    clientX: box.left + x / 280 * box.width, clientY: box.top + y / 280 * box.height,
-    pointerId: 1, pointerType, button: 0, bubbles: true, cancelable: true,
-  }));
+  const options = { bubbles: true, cancelable: true, composed: true };
+  const send = (type, x, y) => {
+    const place = { clientX: box.left + x / 280 * box.width, clientY: box.top + y / 280 * box.height };
+    if (!touch) return canvas.dispatchEvent(new MouseEvent(type, { ...options, ...place }));
+    const finger = new Touch({ identifier: 1, target: canvas, ...place });
+    const touches = type === 'touchend' ? [] : [finger];
+    canvas.dispatchEvent(new TouchEvent(type, { ...options, touches, changedTouches: [finger] }));
+  };
+  const [down, move, up] = touch ? ['touchstart', 'touchmove', 'touchend'] : ['mousedown', 'mousemove', 'mouseup'];
   const answer = document.querySelector('.st-key-answer');
   const shown = () => answer.querySelector('[data-prediction]')?.dataset.prediction;
   const before = shown();
-  send('pointerdown', x0, y0);
+  send(down, x0, y0);
   for (let step = 1; step <= 20; step++) {
-    send('pointermove', x0 + (x1 - x0) * step / 20, y0 + (y1 - y0) * step / 20);
+    send(move, x0 + (x1 - x0) * step / 20, y0 + (y1 - y0) * step / 20);
     await new Promise(requestAnimationFrame);
   }
   const lifted = performance.now();
-  send('pointerup', x1, y1);
+  send(up, x1, y1);
   return await new Promise((resolve, reject) => {
     const observer = new MutationObserver(() => {
       if (!shown() || shown() === before) return;
@@ -66,21 +70,21 @@ async def visitor(browser: Browser, url: str, size: str, strokes: int) -> list[f
     page = await context.new_page()
     page.set_default_timeout(1000 * SECONDS_TO_LOAD)
     await page.goto(url)
-    await page.locator(".st-key-pad .ready").wait_for()
+    await page.locator(CANVAS).wait_for()
     times = []
     for number in range(strokes):
         await asyncio.sleep(random.uniform(0.5, 1.5) * SECONDS_BETWEEN_STROKES)
         if number % 2 == 0:
             await page.keyboard.press("Delete")
             await page.locator(".st-key-answer .empty").wait_for()
-        times.append(await stroke(page, "touch" if touch else "mouse"))
+        times.append(await stroke(page, touch))
     await context.close()
     return times
 
 
-async def stroke(page: Page, pointer: str) -> float:
+async def stroke(page: Page, touch: bool) -> float:
     ends = [random.uniform(30, 250) for _ in range(4)]
-    return float(await page.evaluate(STROKE, [*ends, pointer, 1000 * SECONDS_TO_ANSWER]))
+    return float(await page.evaluate(STROKE, [*ends, touch, 1000 * SECONDS_TO_ANSWER]))
 
 
 async def measure(url: str, size: str, visitors: int, strokes: int) -> list[float]:

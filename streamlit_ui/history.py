@@ -1,6 +1,5 @@
 """This visitor's drawings and figures, below the pad."""
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,6 @@ import streamlit as st
 from streamlit_ui import client
 from streamlit_ui.answer import per_cent, picture
 from streamlit_ui.client import NOT_A_DIGIT, Answer
-from streamlit_ui.pad import Replacement
 from streamlit_ui.session import Session, Turn
 from streamlit_ui.trouble import attempt, explain
 
@@ -44,14 +42,7 @@ def delete(session: Session) -> None:
     session.history = session.stats = session.older = None
     session.page, session.upload = Turn(), Turn()
     session.file += 1
-    if session.drawing:
-        session.following = empty_pad(session.drawing["drawing"], session)
-
-
-def empty_pad(drawing: str, session: Session) -> Replacement:
-    """What empties the pad of `drawing`, which is done with."""
-    session.done = drawing
-    return {"after": drawing, "drawing": str(uuid.uuid4()), "id": None, "strokes": []}
+    session.new_paper()
 
 
 def show(session: Session) -> None:

@@ -1,59 +1,83 @@
-"""The drawing pad: a Streamlit component of its own (pad.html, pad.css, pad.js).
+"""The drawing pad: streamlit-drawable-canvas, its toolbar laid below it (pad.css), and pad.js beside it."""
 
-It sends a stroke as soon as the pen is lifted; streamlit-drawable-canvas waits 200 ms first, and its
-toolbar swallows strokes that start in the canvas's top right corner.
-"""
-
+import base64
+import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any
 
 import streamlit as st
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit_drawable_canvas import st_canvas
 
-Stroke = list[list[float]]
+from streamlit_ui.session import Drawing, Session, Stroke
 
-
-class Drawing(TypedDict):
-    """One state of a drawing.
-
-    `id` names this state and `drawing` all states of it (both UUIDs); strokes are lists of [x, y] in
-    0 to 280, y down; `image` is a data URL of 280×280 pixels, white on black. `id` and `image` are None
-    while there is no ink.
-    """
-
-    drawing: str
-    id: str | None
-    strokes: list[Stroke]
-    image: str | None
-
-
-class Replacement(TypedDict):
-    """What the pad shows next, unless the visitor has left the drawing `after` meanwhile."""
-
-    after: str
-    drawing: str
-    id: str | None
-    strokes: list[Stroke]
+SIZE = 280
+_CANVAS = "streamlit-drawable-canvas.streamlit_drawable_canvas"
 
 
 def _asset(suffix: str) -> str:
     return Path(__file__).with_suffix(suffix).read_text("utf-8")
 
 
-_component = st.components.v2.component("pad", html=_asset(".html"), css=_asset(".css"), js=_asset(".js"))
+# The package registered once more under its own name, with our style: without a mouse its toolbar is
+# unseen, and still takes the taps on the canvas's top right corner. The names in there are the package's
+# own, so its version is pinned; a browser test starts a stroke in that corner.
+get_bidi_component_manager().unregister(_CANVAS)
+st.components.v2.component(
+    _CANVAS,
+    html=f"<style>{_asset('.css')}</style>{_asset('.html')}",
+    css="index-*.css",
+    js="index-*.js",
+)
+_companion = st.components.v2.component("pad", js=_asset(".js"), isolate_styles=False)
 
 
-def pad(visitor: str, following: Replacement | None, on_key: Callable[[], None]) -> Drawing | None:
-    """Show the pad and return what is on it; None before the first stroke.
+def pad(session: Session, on_key: Callable[[], None], on_clear: Callable[[], None]) -> None:
+    """Show the pad and note in the session what is on it.
 
-    `visitor` is kept in a cookie for the next visit. `on_key` is called when a key from 0 to 9 or Enter
-    was pressed while there is ink: `st.session_state.canvas["key"]` says which.
+    `on_key` is called when a key from 0 to 9 or Enter was pressed: `st.session_state.companion["key"]` says
+    which. `on_clear` is called when a drawing that came back is to go.
     """
-    result = _component(
+    # Another colour has the package empty the canvas, and every state says which colour it is drawn on.
+    # An opacity above 1 is 1: so there is a new black for every new paper.
+    black = f"rgba(0, 0, 0, {session.paper})"
+    result = st_canvas(
         key="canvas",
-        data={"visitor": visitor, "next": following},
-        default={"drawing": None},
-        on_drawing_change=lambda: None,
-        on_key_change=on_key,
+        initial_drawing=session.returned,
+        width=SIZE,
+        height=SIZE,
+        stroke_width=18,
+        stroke_color="#ffffff",
+        background_color=black,
+        return_image_data=True,
     )
-    return cast("Drawing | None", result.drawing)
+    if result.json_data["background"] == black:
+        session.drawing = _following(session.drawing, result.json_data, result.image_bytes)
+    _companion(
+        key="companion",
+        data={"visitor": session.visitor, "returned": session.returned is not None},
+        on_key_change=on_key,
+        on_clear_change=on_clear,
+    )
+
+
+def _following(before: Drawing | None, canvas: dict[str, Any], image: bytes | None) -> Drawing | None:
+    """What is on the canvas. The same state keeps its id, so that a retry is the same prediction."""
+    strokes = [_stroke(drawn["path"]) for drawn in canvas["objects"]]
+    if before and before.strokes == strokes:
+        return before
+    if not strokes or not image:
+        return None
+    return Drawing(
+        drawing=before.drawing if before else str(uuid.uuid4()),
+        id=str(uuid.uuid4()),
+        strokes=strokes,
+        image=base64.b64encode(image).decode(),
+        canvas=canvas,
+    )
+
+
+def _stroke(path: list[list[Any]]) -> Stroke:
+    """The points of an SVG path of M, Q and L commands: the pen was where the curves' controls are."""
+    return [[round(min(max(value, 0), SIZE), 1) for value in command[1:3]] for command in path]

@@ -1,5 +1,6 @@
 """What the page remembers of one visitor between two runs of its script."""
 
+import random
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,19 @@ from typing import Any
 import streamlit as st
 
 from streamlit_ui.client import Answer
-from streamlit_ui.pad import Drawing, Replacement
+
+Stroke = list[list[float]]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One state of a drawing: `id` names this state and `drawing` all states of it (both UUIDs)."""
+
+    drawing: str
+    id: str
+    strokes: list[Stroke]  # lists of [x, y] in 0 to 280, y down
+    image: str  # 280×280 pixels, white on black: a PNG in base64
+    canvas: dict[str, Any]  # all that the canvas needs to show it again
 
 
 @dataclass
@@ -28,23 +41,32 @@ class Turn:
     thanks: Claim | None = None  # the last one that was accepted
 
 
+def _number() -> int:
+    return random.randrange(1, 10**9)  # noqa: S311  (no secret)
+
+
 @dataclass
 class Session:
     visitor: str
     address: str | None = None
     page: Turn = field(default_factory=Turn)
     upload: Turn = field(default_factory=Turn)
-    drawing: Drawing | None = None  # what is on the pad
-    following: Replacement | None = None  # what the pad was last told to show
-    done: str | None = None  # a drawing to ignore, though the pad may still send it
+    drawing: Drawing | None = None  # what is on the canvas
+    paper: int = field(default_factory=_number)  # another one whenever the page empties the canvas
+    returned: dict[str, Any] | None = None  # what the page then put on the canvas
     file: int = 0  # counts the files uploaded, to empty the uploader after each
     history: list[Answer] | None = None  # None: to be fetched
     older: str | None = None  # where the history goes on
     stats: dict[str, Any] | None = None
 
+    def new_paper(self, drawing: Drawing | None = None) -> None:
+        """Empty the canvas, or have a drawing come back."""
+        self.paper, self.drawing = _number(), drawing
+        self.returned = drawing.canvas if drawing else None
+
 
 def current() -> Session:
-    """This browser tab's session; its visitor comes from the cookie that the pad sets."""
+    """This browser tab's session; its visitor comes from the cookie that pad.js sets."""
     if "session" not in st.session_state:
         st.session_state.session = Session(visitor=_visitor(), address=st.context.ip_address)
     session = st.session_state.session

@@ -21,6 +21,9 @@ SECONDS_TO_LOAD = 20
 # Width, height, and whether a finger draws.
 SIZES = {"phone": (360, 740, True), "tablet": (768, 1024, True), "desktop": (1440, 900, False)}
 
+CANVAS = ".st-key-pad canvas.upper-canvas"
+INK = "c => c.getContext('2d').getImageData(0, 0, 280, 280).data.some((value, i) => i % 4 == 0 && value > 0)"
+
 Points = list[tuple[float, float]]
 
 # On the pad's 280×280 units.
@@ -62,7 +65,7 @@ def load(page: Page) -> None:
     with every container that starts on this machine; then load again."""
     for _ in range(3):
         try:
-            page.locator(".st-key-pad .ready").wait_for(timeout=SECONDS_TO_LOAD * 1000)
+            page.locator(CANVAS).wait_for(timeout=SECONDS_TO_LOAD * 1000)
         except PlaywrightTimeoutError:
             page.reload()
         else:
@@ -72,8 +75,9 @@ def load(page: Page) -> None:
 
 def canvas(page: Page) -> FloatRect:
     """Where the canvas is, once it can be drawn on."""
-    page.locator(".st-key-pad .ready canvas").scroll_into_view_if_needed()
-    box = page.locator(".st-key-pad canvas").bounding_box()
+    canvas = page.locator(CANVAS)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     assert box
     return box
 
@@ -118,4 +122,14 @@ def wait_for_answer(page: Page, after: str | None = None) -> str:
 def wait_for_empty(page: Page) -> None:
     """Until pad and answer are ready for the next drawing."""
     page.locator(".st-key-answer .empty").wait_for()
-    page.locator(".st-key-pad .pad:not(.drawn)").wait_for()
+    wait_for_ink(page, False)
+
+
+def wait_for_ink(page: Page, ink: bool = True) -> None:
+    """Until something, or nothing, is to be seen on the canvas."""
+    canvas = page.locator(".st-key-pad canvas.dc-canvas.lower-canvas")
+    for _ in range(300):
+        if canvas.evaluate(INK) == ink:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"The canvas should be {'drawn' if ink else 'empty'}.")

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
 from tests import browser as chrome
-from tests.browser import ONE, SEVEN, draw, wait_for_answer, wait_for_empty
+from tests.browser import ONE, SEVEN, draw, wait_for_answer, wait_for_empty, wait_for_ink
 from tests.product import Product
 
 pytestmark = [
@@ -97,13 +97,37 @@ def test_stroke_from_any_corner_counts_and_does_not_scroll(visit: Visit, product
     assert page.evaluate("document.querySelector('.stMain').scrollTop") == 0
 
 
+def test_stroke_ends_with_its_finger_though_another_one_rests(visit: Visit, product: Product) -> None:
+    page = visit("phone")
+    box = chrome.canvas(page)
+    protocol = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *fingers: tuple[int, float, float]) -> None:
+        points = [{"id": name, "x": box["x"] + x, "y": box["y"] + y} for name, x, y in fingers]
+        protocol.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    thumb, answer = (7, 200, 300), None
+    for x in (80, 120):
+        touch("touchStart", (1, x, 60))
+        touch("touchStart", (1, x, 60), thumb)
+        touch("touchMove", (1, x, 200), thumb)
+        touch("touchMove", thumb)
+        answer = wait_for_answer(page, answer)
+        touch("touchEnd")
+    touch("touchStart", (1, 40, 60))
+    touch("touchMove", (1, 40, 200))
+    touch("touchCancel")
+    wait_for_answer(page, answer)
+    assert [len(row["strokes"]) for row in rows(product, page)] == [1, 2, 3]
+
+
 def test_canvas_fills_a_phone_and_everything_fits(visit: Visit) -> None:
     page = visit("phone")
     assert chrome.canvas(page)["width"] >= 0.88 * 360
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") == 360
     draw(page, ONE)
     wait_for_answer(page)
-    for button in page.locator(".st-key-pad button, .st-key-feedback button").all():
+    for button in page.locator(".st-key-pad button:visible, .st-key-feedback button").all():
         box = button.bounding_box()
         assert box and box["height"] >= 44 and box["width"] >= 44, button.inner_text()
 
@@ -135,7 +159,7 @@ def test_undo_redo_and_clear_change_what_is_read(visit: Visit, product: Product)
     page.get_by_role("button", name="Redo").tap()
     wait_for_answer(page, undone)
     assert [len(row["strokes"]) for row in rows(product, page)] == [1, 2, 1, 2]
-    page.get_by_role("button", name="Clear").tap()
+    page.get_by_role("button", name="Reset").tap()
     wait_for_empty(page)
     draw(page, ONE)
     wait_for_answer(page)
@@ -205,11 +229,27 @@ def test_feedback_is_undone_and_the_drawing_comes_back(visit: Visit, product: Pr
     wait_for_empty(page)
     tap(page, "Undo")
     assert wait_for_answer(page) == prediction
-    expect(page.locator(".st-key-pad .drawn")).to_be_visible()
+    wait_for_ink(page)
     assert [row["user_label"] for row in rows(product, page)] == [None]
     tap(page, "7")
     wait_for_empty(page)
     assert [row["user_label"] for row in rows(product, page)] == [7]
+
+
+def test_drawing_that_came_back_is_reset_to_nothing(visit: Visit, product: Product) -> None:
+    page = visit("phone")
+    draw(page, SEVEN)
+    prediction = wait_for_answer(page)
+    tap(page, "1")
+    wait_for_empty(page)
+    tap(page, "Undo")
+    wait_for_answer(page)
+    draw(page, [(80, 150), (200, 150)])
+    wait_for_answer(page, prediction)
+    assert [len(row["strokes"]) for row in rows(product, page)] == [1, 2]
+    page.get_by_role("button", name="Reset").tap()
+    wait_for_empty(page)
+    assert len(rows(product, page)) == 2
 
 
 def test_history_outlives_a_reload_and_is_really_deleted(visit: Visit, product: Product) -> None:
@@ -269,7 +309,7 @@ def test_api_that_hangs_is_said_and_nothing_is_logged_twice(visit: Visit, produc
     try:
         draw(page, SEVEN)
         expect(page.locator(".st-key-answer")).to_contain_text("tries again", timeout=15_000)
-        expect(page.locator(".st-key-pad .drawn")).to_be_visible()
+        wait_for_ink(page)
     finally:
         hang(product, False)
     prediction = wait_for_answer(page)

@@ -21,6 +21,11 @@ import os, django
 os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
 django.setup()
 """
+PAGE = """
+from streamlit.testing.v1 import AppTest
+page = AppTest.from_file("streamlit_ui/app.py", default_timeout=30).run()
+assert not page.exception, page.exception
+"""
 OURS = {"classifier", "mnistsite", "predictions", "streamlit_ui", "training"}
 CLASSIFIER = ["classifier.model", "classifier.checkpoint", "classifier.predictor"]
 TRAINING = ["training.dataset", "training.augment", "training.train", "training.evaluate"]
@@ -41,7 +46,7 @@ def complaint(code: str) -> str:
         (CLASSIFIER, {"django"} | OURS - {"classifier"}, ""),
         (TRAINING, {"django"} | OURS - {"classifier", "training"}, ""),
         (WEB, {"torch", "training", "streamlit", "streamlit_ui"}, DJANGO),
-        (["streamlit_ui.client", "streamlit_ui.pad"], {"django", "torch"} | OURS - {"streamlit_ui"}, ""),
+        (["streamlit_ui.client"], {"django", "torch"} | OURS - {"streamlit_ui"}, PAGE),
     ],
     ids=["preprocess", "classifier", "training", "web", "page"],
 )

@@ -1,6 +1,5 @@
 """The drawing page's flow, run headless with the API faked at client.py."""
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from streamlit_ui import client
 from streamlit_ui.client import NOT_A_DIGIT, Answer, History, RefusedError, TryLaterError
-from streamlit_ui.session import Session
+from streamlit_ui.session import Drawing, Session
 
-STROKE = [[10.0, 10.0], [200.0, 200.0]]
+PATH = [["M", 10.02, -3], ["Q", 10.02, -3, 105, 100], ["L", 200, 200]]
+STROKE = [[10.0, 0], [10.0, 0], [200, 200]]
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -96,12 +96,20 @@ def page(api: FakeApi) -> Iterator[AppTest]:
     assert not page.exception
 
 
-def draw(page: AppTest, drawing: str | None = None, strokes: int = 1) -> dict[str, Any]:
-    """Put a drawing on the pad, as the browser would send it."""
-    state = {"drawing": drawing or str(uuid.uuid4()), "id": str(uuid.uuid4()), "image": PIXEL}
-    page.session_state["canvas"] = {"drawing": {**state, "strokes": [STROKE] * strokes}}
+def put(page: AppTest, paper: int, strokes: int) -> None:
+    """Have the canvas send what is drawn on it, as the browser would."""
+    objects = [{"type": "Path", "path": PATH}] * strokes
+    raw = {"objects": objects, "background": f"rgba(0, 0, 0, {paper})"}
+    page.session_state["canvas"] = {"drawing": {"raw": raw, "data": PIXEL}}
     page.run()
-    return state
+
+
+def draw(page: AppTest, strokes: int = 1) -> Drawing:
+    """Draw on the pad; what the page takes it for."""
+    put(page, session(page).paper, strokes)
+    drawing = session(page).drawing
+    assert drawing and drawing.strokes == [STROKE] * strokes
+    return drawing
 
 
 def html(page: AppTest) -> str:
@@ -121,9 +129,9 @@ def test_page_invites_and_offers_no_feedback_before_a_drawing(page: AppTest, api
 
 
 def test_every_stroke_gets_an_answer_and_the_drawing_one_line_of_history(page: AppTest) -> None:
-    first = draw(page)
+    draw(page)
     assert 'class="digit">7<' in html(page)
-    draw(page, first["drawing"], strokes=2)
+    draw(page, strokes=2)
     assert 'class="digit">1<' in html(page)
     assert html(page).count("<time>") == 1
 
@@ -131,69 +139,66 @@ def test_every_stroke_gets_an_answer_and_the_drawing_one_line_of_history(page: A
 def test_running_the_page_again_asks_nothing_again(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     page.run()
-    assert api.asked == [drawing["id"]]
+    assert api.asked == [drawing.id]
 
 
 @pytest.mark.parametrize(("key", "label"), [("label-3", 3), ("label-0", 0), ("label-10", NOT_A_DIGIT)])
 def test_one_tap_is_feedback_and_empties_the_pad(page: AppTest, api: FakeApi, key: str, label: int) -> None:
     drawing = draw(page)
+    paper = session(page).paper
     page.button(key=key).click().run()
-    assert api.rows[drawing["id"]]["user_label"] == label
+    assert api.rows[drawing.id]["user_label"] == label
     assert "Thank you!" in html(page)
     assert "The answer appears here" in html(page)
-    following = session(page).following
-    assert following and following["after"] == drawing["drawing"] and not following["strokes"]
+    assert session(page).drawing is None and session(page).paper != paper
 
 
 def test_right_says_the_digit_that_was_shown(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     page.button(key="right-7").click().run()
-    assert api.rows[drawing["id"]]["user_label"] == 7
+    assert api.rows[drawing.id]["user_label"] == 7
 
 
-def test_labelled_drawing_that_the_pad_still_sends_is_not_shown_again(page: AppTest, api: FakeApi) -> None:
-    drawing = draw(page)
+def test_labelled_drawing_that_the_canvas_still_sends_is_not_shown_again(page: AppTest, api: FakeApi) -> None:
+    drawing, paper = draw(page), session(page).paper
     page.button(key="label-3").click().run()
-    draw(page, drawing["drawing"], strokes=2)
+    put(page, paper, strokes=2)
     assert "The answer appears here" in html(page)
-    assert api.asked == [drawing["id"]]
+    assert api.asked == [drawing.id]
+
+
+def test_same_drawing_undone_and_done_again_is_another_state(page: AppTest, api: FakeApi) -> None:
+    states = [draw(page), draw(page, strokes=2), draw(page)]
+    assert api.asked == [state.id for state in states]
+    assert len({state.drawing for state in states}) == 1
+
+
+def test_empty_canvas_ends_the_drawing(page: AppTest) -> None:
+    first = draw(page)
+    put(page, session(page).paper, strokes=0)
+    assert "The answer appears here" in html(page)
+    assert draw(page).drawing != first.drawing
 
 
 def test_feedback_can_be_taken_back_and_given_anew(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     page.button(key="label-3").click().run()
-    page.session_state["canvas"] = {"drawing": {"drawing": "empty", "id": None, "image": None, "strokes": []}}
-    page.run()
     page.button(key="undo").click().run()
-    assert api.rows[drawing["id"]]["user_label"] is None
-    following = session(page).following
-    assert following and following["after"] == "empty"
-    assert following["id"] == drawing["id"] and following["strokes"] == [STROKE]
-    page.session_state["canvas"] = {"drawing": {**drawing, "strokes": [STROKE]}}
-    page.run()
-    page.button(key="label-7").click().run()
-    assert api.rows[drawing["id"]]["user_label"] == 7
-
-
-def test_feedback_can_be_taken_back_before_the_pad_says_that_it_is_empty(page: AppTest, api: FakeApi) -> None:
-    drawing = draw(page)
-    page.button(key="label-3").click().run()
-    told = session(page).following
-    page.button(key="undo").click().run()
-    following = session(page).following
-    assert told and following and following["after"] == told["drawing"]
-    assert following["id"] == drawing["id"]
+    assert api.rows[drawing.id]["user_label"] is None
+    assert session(page).drawing == drawing and session(page).returned == drawing.canvas
     assert 'class="digit">7<' in html(page)
+    page.button(key="label-7").click().run()
+    assert api.rows[drawing.id]["user_label"] == 7
+    assert session(page).returned is None
 
 
 def test_taking_back_leaves_a_new_drawing_alone(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     page.button(key="label-3").click().run()
-    told = session(page).following
-    draw(page)
+    newer, paper = draw(page), session(page).paper
     page.button(key="undo").click().run()
-    assert api.rows[drawing["id"]]["user_label"] is None
-    assert session(page).following == told
+    assert api.rows[drawing.id]["user_label"] is None
+    assert session(page).drawing == newer and session(page).paper == paper
     assert 'class="digit">1<' in html(page)
 
 
@@ -204,7 +209,7 @@ def test_api_away_is_said_and_the_same_drawing_is_sent_again(page: AppTest, api:
     api.trouble = None
     page.run()
     assert 'class="digit">7<' in html(page)
-    assert api.asked == [drawing["id"]] * 2
+    assert api.asked == [drawing.id] * 2
 
 
 def test_api_away_from_the_start_is_said(api: FakeApi) -> None:
@@ -224,7 +229,7 @@ def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> 
     assert page.button(key="label-3").disabled
     api.trouble = None
     page.run()
-    assert api.rows[drawing["id"]]["user_label"] == 3
+    assert api.rows[drawing.id]["user_label"] == 3
     assert "Thank you!" in html(page)
 
 
