@@ -1,6 +1,6 @@
 """Server times and queries of the admin's pages, at several lengths of the log, side by side.
 
-    python benchmarks/admin_scale.py [--rows 10000 1000000] [--repeats 7]
+    python -m benchmarks.admin_scale [--rows 10000 1000000] [--repeats 7]
 
 Each length has a database of its own under var/, made on the first run (a million rows take minutes).
 The time is from request to answer inside the server, thumbnails included, median of the repeats.
@@ -51,9 +51,8 @@ def in_own_database(rows: int, repeats: int) -> Measured:
         data = ["--data-dir", str(REPOSITORY / "var" / "data")]
         print(run("manage.py", "make_demo_log", "--rows", str(rows), *data), end="", file=sys.stderr)
         (folder / "filled").touch()
-    measured: Measured = json.loads(
-        run(__file__, "--measure", "--rows", str(rows), "--repeats", str(repeats))
-    )
+    arguments = ["--rows", str(rows), "--repeats", str(repeats)]
+    measured: Measured = json.loads(run("-m", "benchmarks.admin_scale", "--measure", *arguments))
     return measured
 
 
@@ -67,7 +66,6 @@ def print_table(measured: dict[int, Measured]) -> None:
 
 
 def measure(rows: int, repeats: int) -> Measured:
-    sys.path.insert(0, str(REPOSITORY))
     os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
     import django
 
