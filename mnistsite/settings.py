@@ -92,7 +92,8 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "mnistsite.urls"
-LOGIN_URL = LOGIN_REDIRECT_URL = "admin:index"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 WSGI_APPLICATION = "mnistsite.wsgi.application"
 
 TEMPLATES = [

@@ -12,7 +12,7 @@ from django.db import transaction
 from predictions.models import LABELS, Prediction
 
 if TYPE_CHECKING:
-    from predictions.review import Operator
+    from predictions.trace import Operator
 
 BATCH = 1000  # lines that are looked up at a time
 COLUMNS = {"id", "true_label"}

@@ -1,28 +1,20 @@
-"""Reviewing: an operator's decision about rows, the trace it leaves, and who gets which row next.
-
-The trace and the row version are made by triggers, so that the admin, an action, the API, a bulk
-update and raw SQL all leave one.
-"""
+"""Reviewing: an operator's decision about rows, and who gets which row next."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self
 
-import pgtrigger
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from predictions.trace import operator
+
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
-
     from predictions.models import Prediction
-
-    Operator = User | AnonymousUser  # the type of request.user; the admin lets users in only
+    from predictions.trace import Operator
 
 LEASE = timedelta(minutes=1)
 
@@ -45,58 +37,6 @@ SUSPICION = (
     + Case(When(~Q(second_digit=F("digit")) & Q(second_digit__isnull=False), then=Value(1.0)), default=0.0)
 )
 
-TRACE_LABELS = pgtrigger.Trigger(
-    name="trace_labels",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    condition=pgtrigger.AnyChange("user_label", "true_label", "review_status", "reviewed_by"),
-    func="""
-        NEW.row_version := OLD.row_version + 1;
-        INSERT INTO predictions_labelchange (
-            prediction_id, at, by_id, old_user_label, user_label, old_true_label, true_label,
-            old_review_status, review_status
-        ) VALUES (
-            OLD.id, clock_timestamp(), NULLIF(current_setting('predictions.operator', true), '')::integer,
-            OLD.user_label, NEW.user_label, OLD.true_label, NEW.true_label,
-            OLD.review_status, NEW.review_status
-        );
-        RETURN NEW;
-    """,
-)
-
-# What was answered stays as it was answered.
-KEEP_ANSWER = pgtrigger.ReadOnly(
-    name="keep_answer",
-    fields=[
-        "created_at",
-        "source",
-        "input",
-        "model_version",
-        "digit",
-        "confidence",
-        "probabilities",
-        "uncertain",
-        "reason",
-    ],
-)
-
-KEEP_TRACE = pgtrigger.Protect(name="keep_trace", operation=pgtrigger.Update)
-
-# A visitor's deletion takes the trace along; nothing else may. Deferred, because Django deletes the
-# trace before the row.
-DELETE_TRACE_WITH_ROW = pgtrigger.Trigger(
-    name="delete_trace_with_row",
-    when=pgtrigger.After,
-    operation=pgtrigger.Delete,
-    timing=pgtrigger.Deferred,
-    func="""
-        IF EXISTS (SELECT 1 FROM predictions_prediction WHERE id = OLD.prediction_id) THEN
-            RAISE EXCEPTION 'The trace of prediction % cannot be deleted without it', OLD.prediction_id;
-        END IF;
-        RETURN NULL;
-    """,
-)
-
 
 class StaleRowError(Exception):
     """Somebody else changed the row after it was read; nothing was stored."""
@@ -105,15 +45,6 @@ class StaleRowError(Exception):
 def draw_lot() -> float:
     """A number in [0, 1) that says whether the row is of the random sample, and its place there."""
     return random.random()  # noqa: S311  (statistics, not a secret)
-
-
-@contextmanager
-def operator(user: "Operator") -> Iterator[None]:
-    """Changes of labels inside the block are traced as this user's."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('predictions.operator', %s, true)", [str(user.pk)])
-        yield
-        cursor.execute("SELECT set_config('predictions.operator', '', true)")
 
 
 class ReviewQuerySet(models.QuerySet["Prediction"]):

@@ -7,8 +7,9 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
 
-from predictions.models import LabelChange, Prediction
+from predictions.models import Prediction
 from predictions.review import StaleRowError
+from predictions.trace import LabelChange
 from tests import rows
 
 pytestmark = pytest.mark.django_db

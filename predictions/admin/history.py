@@ -11,8 +11,9 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from predictions.admin import show
-from predictions.models import LabelChange, Prediction
+from predictions.models import Prediction
 from predictions.review import StaleRowError
+from predictions.trace import LabelChange
 
 if TYPE_CHECKING:
     from unfold.admin import ModelAdmin as Base

@@ -13,7 +13,6 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
-    RangeDateTimeFilter,
     RangeNumericFilter,
 )
 from unfold.decorators import display
@@ -54,7 +53,7 @@ class PredictionAdmin(
     form = PredictionForm
     paginator = LogPaginator
     show_full_result_count = False
-    list_per_page = 100
+    list_per_page = 50
     list_filter_submit = True
     list_display = [
         "thumbnail",
@@ -69,7 +68,7 @@ class PredictionAdmin(
     ]
     sortable_by = ["created_at"]  # what the index answers
     list_filter = [
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", filters.TimeRange),
         ("digit", ChoicesDropdownFilter),
         filters.RightOrWrong,
         ("confidence", RangeNumericFilter),
@@ -168,9 +167,9 @@ class PredictionAdmin(
     def truth(self, prediction: Prediction) -> str:
         return show.label(prediction.true_label)
 
-    @display(description="Status", label={"pending": "warning", "accepted": "success", "rejected": "danger"})
+    @display(description="Status")
     def status(self, prediction: Prediction) -> str:
-        return prediction.review_status
+        return show.status(prediction)
 
     @display(description="Version")
     def version(self, prediction: Prediction) -> str:

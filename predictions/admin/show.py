@@ -34,5 +34,10 @@ def bars(prediction: Prediction) -> SafeString:
     return SafeString(render_to_string("predictions/bars.html", {"rows": rows}))
 
 
+def status(prediction: Prediction) -> SafeString:
+    """Unfold's own label costs a template for each row of a list."""
+    return format_html('<span class="desk-status desk-{0}">{0}</span>', prediction.review_status)
+
+
 def label(value: int | None) -> str:
     return "–" if value is None else NAMES[value]

@@ -1,0 +1,153 @@
+"""Server times and queries of the admin's pages, at several lengths of the log, side by side.
+
+    python -m benchmarks.admin_scale [--rows 10000 1000000] [--repeats 7]
+
+Each length has a database of its own under var/, made on the first run (a million rows take minutes).
+The time is from request to answer inside the server, thumbnails included, median of the repeats.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LIST = "/admin/predictions/prediction/"
+Measured = dict[str, tuple[float, int]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--measure", action="store_true", help="the database at hand, as JSON")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.rows[0], options.repeats)))
+    else:
+        print_table({rows: in_own_database(rows, options.repeats) for rows in options.rows})
+
+
+def in_own_database(rows: int, repeats: int) -> Measured:
+    """Make the log unless it is there, then measure it in a process that has that database."""
+    folder = REPOSITORY / "var" / f"scale-{rows}"
+    environment = os.environ | {"VAR_DIR": str(folder)}
+    environment.pop("DATABASE_URL", None)
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE
+        )
+        return done.stdout.decode()
+
+    if not (folder / "filled").exists():
+        run("manage.py", "setup")
+        data = ["--data-dir", str(REPOSITORY / "var" / "data")]
+        print(run("manage.py", "make_demo_log", "--rows", str(rows), *data), end="", file=sys.stderr)
+        (folder / "filled").touch()
+    arguments = ["--rows", str(rows), "--repeats", str(repeats)]
+    measured: Measured = json.loads(run("-m", "benchmarks.admin_scale", "--measure", *arguments))
+    return measured
+
+
+def print_table(measured: dict[int, Measured]) -> None:
+    sizes = list(measured)
+    print(f"| page | {' | '.join(f'{rows:,} rows: ms' for rows in sizes)} | queries |")
+    print(f"|---|{'---:|' * (len(sizes) + 1)}")
+    for name in measured[sizes[0]]:
+        times = " | ".join(f"{measured[rows][name][0]:.0f}" for rows in sizes)
+        print(f"| {name} | {times} | {max(measured[rows][name][1] for rows in sizes)} |")
+
+
+def measure(rows: int, repeats: int) -> Measured:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(is_superuser=True))
+    return {name: timed(page, repeats) for name, page in pages(client, rows).items()}
+
+
+def pages(client: Any, rows: int) -> dict[str, Callable[[], Any]]:  # noqa: ANN401
+    """Every kind of page; the list has fifty rows on each page."""
+    from predictions.models import ModelVersion, Prediction
+
+    newest = Prediction.objects.latest("created_at")
+    version = ModelVersion.objects.latest("pk")
+    week = f"{newest.created_at.date():%Y-%m-%d}"
+    last = -(-rows // 50)
+    lists = {
+        "first page": "",
+        "page in the middle": f"?p={last // 2}",
+        "page at nine tenths": f"?p={9 * last // 10}",
+        "last page": f"?p={last}",
+        "digit": "?digit__exact=3",
+        "digit, page in the middle": f"?digit__exact=3&p={last // 20}",
+        "right": "?reading=right",
+        "wrong": "?reading=wrong",
+        "confidence 0.3 to 0.6": "?confidence_from=0.3&confidence_to=0.6",
+        "status pending": "?review_status__exact=pending",
+        "status accepted": "?review_status__exact=accepted",
+        "status accepted, wrong, digit": "?review_status__exact=accepted&reading=wrong&digit__exact=3",
+        "user label": "?user_label__exact=7",
+        "true label": "?true_label__exact=7",
+        "label conflict with the model": "?conflict=model",
+        "label conflict with the operator": "?conflict=operator",
+        "uncertain": "?uncertain__exact=1",
+        "version": f"?model_version__id__exact={version.pk}",
+        "source": "?source__exact=page",
+        "superseded": "?superseded__exact=1",
+        "time: the newest day": f"?created_at_from_0={week}&created_at_from_1=00:00:00",
+        "search by id": f"?q={newest.pk}",
+        "search by the beginning of an id": f"?q={str(newest.pk)[:6]}",
+        "search by visitor": f"?q={newest.visitor}",
+    }
+    asked = {"held": [], "skipped": [], "count": 12}
+    found = {f"list, {name}": getter(client, LIST + query) for name, query in lists.items()}
+    return found | {
+        "one prediction": getter(client, f"{LIST}{newest.pk}/change/"),
+        "dashboard": getter(client, "/admin/"),
+        "queue, next 12": poster(client, f"{LIST}queue/lease/", asked),
+        "grid, next 50": poster(client, f"{LIST}grid/3/", {}),
+    }
+
+
+def getter(client: Any, url: str) -> Callable[[], Any]:  # noqa: ANN401
+    return lambda: client.get(url)
+
+
+def poster(client: Any, url: str, body: dict[str, Any]) -> Callable[[], Any]:  # noqa: ANN401
+    return lambda: client.post(url, body, content_type="application/json")
+
+
+def timed(page: Callable[[], Any], repeats: int) -> tuple[float, int]:
+    """Median milliseconds, and queries."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as queries:
+        answer = page()
+    counted = len(queries)
+    assert answer.status_code == 200, (answer.status_code, answer.get("Location"))
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        page()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times), counted
+
+
+if __name__ == "__main__":
+    main()

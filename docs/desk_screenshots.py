@@ -1,0 +1,92 @@
+"""Screenshots of the review desk, from the running product.
+
+    python -m docs.desk_screenshots [--data-dir var/data]
+
+Starts the product on a var/ of its own with a made-up log of 3,000 rows; writes docs/screenshots/desk-*.png.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import psycopg
+from playwright.sync_api import Browser, Page
+
+from benchmarks.review_speed import PASSWORD, QUEUE, SEEN, manage
+from tests.browser import chromium
+from tests.product import REPOSITORY, Product
+
+FOLDER = REPOSITORY / "docs" / "screenshots"
+LIST = "/admin/predictions/prediction/"
+PAGES = {"queue": QUEUE, "grid": f"{LIST}grid/?digit=5", "list": LIST, "dashboard": "/admin/"}
+# Width, height, whether a finger is used, and the colours.
+LOOKS = {
+    "light": (1280, 860, False, "light"),
+    "dark": (1280, 860, False, "dark"),
+    "phone": (390, 844, True, "light"),
+}
+MILLISECONDS_TO_LOAD = 120_000
+A_CHANGED_ROW = "SELECT prediction_id FROM predictions_labelchange GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, default=REPOSITORY / "var" / "data")
+    data_dir = parser.parse_args().data_dir
+    account = {"DJANGO_SUPERUSER_USERNAME": "olive", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    with tempfile.TemporaryDirectory() as var, Product(Path(var), **account) as product:
+        manage(product, "make_demo_log", "--rows", "3000", "--data-dir", str(data_dir))
+        with chromium() as browser:
+            desk_screenshots(browser, product)
+
+
+def desk_screenshots(browser: Browser, product: Product) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for look in LOOKS:
+        page = signed_in(browser, product, look)
+        for name, path in PAGES.items():
+            save(page, product, path, f"{name}-{look}")
+        if look == "light":
+            save(page, product, history_of_a_changed_row(page, product), "history-light")
+            save(page, product, f"{LIST}transfer/", "transfer-light")
+        page.context.close()
+
+
+def signed_in(browser: Browser, product: Product, look: str) -> Page:
+    width, height, touch, scheme = LOOKS[look]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        has_touch=touch,
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    context.set_default_timeout(MILLISECONDS_TO_LOAD)
+    page = context.new_page()
+    page.goto(f"http://localhost:{product.web}/admin/login/")
+    page.fill("#id_username", "olive")
+    page.fill("#id_password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_text("Drawings a day").wait_for()
+    return page
+
+
+def save(page: Page, product: Product, path: str, name: str) -> None:
+    page.goto(f"http://localhost:{product.web}{path}")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=FOLDER / f"desk-{name}.png")
+
+
+def history_of_a_changed_row(page: Page, product: Product) -> str:
+    """Label one drawing, take that back, and label it again."""
+    page.goto(f"http://localhost:{product.web}{QUEUE}")
+    page.wait_for_function(SEEN)
+    for key in ("4", "u", "5"):
+        page.keyboard.press(key)
+    page.wait_for_load_state("networkidle")
+    with psycopg.connect(product.database_url()) as connection:
+        row = connection.execute(A_CHANGED_ROW).fetchone()
+    assert row
+    return f"{LIST}{row[0]}/history/"
+
+
+if __name__ == "__main__":
+    main()
