@@ -22,7 +22,7 @@ lint: .venv/dev
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
 
 # Which groups are installed is noted in the environment itself; new pins install anew.
-.venv/web-and-ui: GROUPS := --group web --group ui
+.venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
 .venv/web-and-ui .venv/dev: pyproject.toml constraints.txt
 	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
