@@ -32,3 +32,23 @@ lint: .venv/dev
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch torchvision
 	@$(VENV)/python -m pip install --quiet -c constraints.txt $(GROUPS)
 	@touch $@
+
+# --- Containers; docs/operations.md has the whole story ---
+BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'
+
+.PHONY: env backup restore drill-compose
+
+env: # DOMAIN=digits.example.org for HTTPS
+	@deploy/make-env $(DOMAIN)
+
+backup: # a proven dump in the backups volume, and a copy in backups/
+	@mkdir -p -m 700 backups
+	@container=$$($(BACKUP)) && name=$$(basename $$(docker exec $$container backup now)) && \
+		docker exec $$container tar -c $$name $$name.sha256 $$name.tables | tar -x -C backups && \
+		echo backups/$$name
+
+restore: # FILE=backups/….dump
+	@deploy/restore $(FILE)
+
+drill-compose: .venv/dev
+	@$(VENV)/python -m benchmarks.drill_compose
