@@ -52,3 +52,23 @@ restore: # FILE=backups/….dump
 
 drill-compose: .venv/dev
 	@$(VENV)/python -m benchmarks.drill_compose
+
+drill-stack: .venv/dev
+	@$(VENV)/python -m benchmarks.drill_stack
+
+# --- The server: HOST=deploy@digits.example.org ---
+.PHONY: drill-stack deploy rollback logs status
+REMOTE = ssh $(SSH_OPTIONS) $(HOST)
+
+deploy: # at the first time with DOMAIN=digits.example.org
+	@deploy/deploy $(HOST) $(DOMAIN)
+
+rollback:
+	@$(REMOTE) /srv/mnistsite/current/deploy/release rollback
+
+logs: # SERVICE=web by default
+	@$(REMOTE) docker service logs --follow --tail 100 mnistsite_$(or $(SERVICE),web)
+
+status:
+	@$(REMOTE) "docker stack services mnistsite; docker stack ps mnistsite --filter desired-state=running; \
+		df -h / | tail -n 1; docker system df"

@@ -96,6 +96,11 @@ def open_ports() -> set[int]:
     return {port for port in range(1, 65536) if is_open(port)}
 
 
+def size(stack: Stack, name: str) -> int:
+    """Megabytes."""
+    return int(stack.run("docker", "image", "inspect", "-f", "{{.Size}}", f"mnistsite-{name}:drill")) // 10**6
+
+
 def build_and_start(stack: Stack, report: Report) -> None:
     stack.run("deploy/make-env")
     started = time.monotonic()
@@ -106,11 +111,9 @@ def build_and_start(stack: Stack, report: Report) -> None:
     started = time.monotonic()
     stack.compose("build", "web")
     report.row("build after a change of the code", f"{time.monotonic() - started:.1f} s")
-    sizes = [
-        f"{name} {int(stack.run('docker', 'image', 'inspect', '-f', '{{.Size}}', f'mnistsite-{name}:drill')) / 1e6:.0f} MB"
-        for name in ("web", "ui", "proxy", "backup")
-    ]
-    report.row("sizes", ", ".join(sizes))
+    report.row(
+        "sizes", ", ".join(f"{name} {size(stack, name)} MB" for name in ("web", "ui", "proxy", "backup"))
+    )
     before = open_ports()
     seconds = stack.up()
     report.row("`up` on an empty machine until all is healthy", f"{seconds:.0f} s", seconds < 60)
@@ -225,19 +228,13 @@ def update(stack: Stack, report: Report) -> None:
     report.row("update to a new image", seen, not load.failed and not missing)
 
 
+DRILLS = [build_and_start, use_it, confinement, scale, kill_each, down_and_up, lose_the_database, update]
+
+
 def main() -> int:
     report = Report("Drills of docker-compose.yml, ten requests a second wherever a load is named")
     with copied_checkout() as stack:
-        for drill in (
-            build_and_start,
-            use_it,
-            confinement,
-            scale,
-            kill_each,
-            down_and_up,
-            lose_the_database,
-            update,
-        ):
+        for drill in DRILLS:
             drill(stack, report)
     return report.exit_code()
 

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -85,7 +86,7 @@ class Load:
     def longest_pause(self, since: float = 0) -> float:
         """Seconds between two answers that followed each other, at the most."""
         times = sorted(moment for moment in self.answered.values() if moment >= since)
-        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def failures(self) -> str:
         kinds = sorted({kind for _, kind in self.failed})
