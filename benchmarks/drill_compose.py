@@ -170,7 +170,7 @@ def scale(stack: Stack, report: Report) -> None:
         stack.run(
             "docker", "exec", container["Id"], "python", "-c",
             "import urllib.request as r;print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())",
-        ).count("\npredictions_total")
+        ).count("\ndigits_predictions_total")
         for container in stack.containers("web")
     ]  # fmt: skip
     good = len(answers) == 3 and all(answers) and not load.failed and set(load.answered) <= stack.logged()
