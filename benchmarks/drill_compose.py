@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = "mnistsite-drill"
 PORTS = {"HTTP_PORT": "8580", "HTTPS_PORT": "8543"}
 SITE = f"http://localhost:{PORTS['HTTP_PORT']}"
+SECURE_SITE = f"https://localhost:{PORTS['HTTPS_PORT']}"
 SERVICES = ["db", "web", "worker", "ui", "proxy", "backup"]
 RELEASES = {"RELEASE": "drill", "PROXY_RELEASE": "drill", "BACKUP_RELEASE": "drill"}
 
@@ -121,6 +122,10 @@ def build_and_start(stack: Stack, report: Report) -> None:
     report.row("ports that it opened", str(sorted(opened)), opened == {int(port) for port in PORTS.values()})
 
 
+def admin_password(stack: Stack) -> str:
+    return (stack.directory / "secrets" / "admin_password").read_text()
+
+
 def use_it(stack: Stack, report: Report) -> None:
     answer = requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=10)
     report.row(
@@ -129,8 +134,7 @@ def use_it(stack: Stack, report: Report) -> None:
     path = f"{SITE}/api/predictions/{answer.json()['id']}/feedback"
     feedback = requests.post(path, json={"true_label": 1}, timeout=10)
     report.row("feedback", str(feedback.status_code), feedback.ok)
-    password = (stack.directory / "secrets" / "admin_password").read_text()
-    complaints = draw_in_browser(SITE, password, stack.directory / "page.png")
+    complaints = draw_in_browser(SITE, admin_password(stack), stack.directory / "page.png")
     seen = "; ".join(complaints)[:300] or "predicted, logged in, no complaint of the browser"
     report.row("a browser draws on the page, logs in to the admin", seen, not complaints)
     private = ["/metrics", "/readyz", "/_stcore/metrics", "//_stcore/metrics", "/%5Fstcore/metrics"]
@@ -228,7 +232,36 @@ def update(stack: Stack, report: Report) -> None:
     report.row("update to a new image", seen, not load.failed and not missing)
 
 
-DRILLS = [build_and_start, use_it, confinement, scale, kill_each, down_and_up, lose_the_database, update]
+def encrypted(stack: Stack, report: Report) -> None:
+    """With a domain name everything is HTTPS; `localhost` is one for which Caddy itself is the authority."""
+    stack.environment |= {"DOMAIN": "localhost"}
+    stack.up()
+    authority = stack.directory / "root.crt"
+    path = "/var/lib/caddy/pki/authorities/local/root.crt"
+    authority.write_text(stack.compose("exec", "-T", "proxy", "cat", path))
+    plain = requests.get(SITE, allow_redirects=False, timeout=10)
+    secure = requests.get(f"{SECURE_SITE}/admin/login/", verify=str(authority), timeout=10)
+    hsts = secure.headers.get("Strict-Transport-Security", "none")
+    cookies = all(cookie.secure for cookie in secure.cookies)
+    seen = (
+        f"HTTP is answered {plain.status_code}; HSTS {hsts}; cookies {'secure' if cookies else 'not secure'}"
+    )
+    report.row("with a domain name", seen, plain.status_code == 308 and "max-age" in hsts and cookies)
+    complaints = draw_in_browser(SECURE_SITE, admin_password(stack), stack.directory / "secure.png")
+    report.row("a browser, by HTTPS", "; ".join(complaints)[:300] or "the same, no complaint", not complaints)
+
+
+DRILLS = [
+    build_and_start,
+    use_it,
+    confinement,
+    scale,
+    kill_each,
+    down_and_up,
+    lose_the_database,
+    update,
+    encrypted,
+]
 
 
 def main() -> int:
