@@ -36,10 +36,17 @@ lint: .venv/dev
 # --- Containers; docs/operations.md has the whole story ---
 BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'
 
-.PHONY: env backup restore drill-compose
+.PHONY: env update backup restore drill-compose
 
 env: # DOMAIN=digits.example.org for HTTPS
 	@deploy/make-env $(DOMAIN)
+
+update: # the images anew from this checkout; requests wait at the proxy while a server is replaced
+	@docker compose build --quiet
+	@docker compose run --rm migrate
+	@docker compose up -d --no-deps --wait web
+	@docker compose up -d --no-deps --wait ui
+	@docker compose up -d --wait
 
 backup: # a proven dump in the backups volume, and a copy in backups/
 	@mkdir -p -m 700 backups

@@ -220,16 +220,31 @@ def lose_the_database(stack: Stack, report: Report) -> None:
 
 
 def update(stack: Stack, report: Report) -> None:
-    stack.up("--scale", "web=3", "--no-recreate")
+    stack.up("--scale", "web=1")
     stack.environment |= {"RELEASE": "drill-next"}
-    stack.compose("build", "web", "ui")
     with Load(SITE) as load:
         time.sleep(2)
-        stack.up("--scale", "web=3")
+        stack.run("make", "update")
         time.sleep(3)
     missing = set(load.answered) - stack.logged()
     seen = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
-    report.row("update to a new image", seen, not load.failed and not missing)
+    report.row("`make update` to a new image", seen, not load.failed and not missing)
+
+
+def broken_update(stack: Stack, report: Report) -> None:
+    with (stack.directory / "predictions" / "api.py").open("a") as source:
+        source.write("\nraise SystemExit('broken')\n")
+    before = [container["Id"] for container in stack.containers("web")]
+    stack.environment |= {"RELEASE": "drill-broken"}
+    with Load(SITE) as load:
+        command = ["make", "update"]
+        code = subprocess.run(
+            command, cwd=stack.directory, env=stack.environment, capture_output=True
+        ).returncode
+    stack.environment |= {"RELEASE": "drill-next"}
+    same = before == [container["Id"] for container in stack.containers("web")]
+    seen = f"{'refused' if code and same else 'taken'}; {len(load.answered)} answered, {load.failures()}"
+    report.row("`make update` to a broken image", seen, bool(code) and same and not load.failed)
 
 
 def encrypted(stack: Stack, report: Report) -> None:
@@ -260,6 +275,7 @@ DRILLS = [
     down_and_up,
     lose_the_database,
     update,
+    broken_update,
     encrypted,
 ]
 
