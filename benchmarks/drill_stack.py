@@ -5,7 +5,6 @@ address. The releases are commits of a clone. Needs a Docker engine that may be 
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -16,13 +15,14 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.drilling import ONE, Load, Report
+from benchmarks.drilling import ONE, Load, Report, draw_in_browser
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVER = "mnistsite-drill-server"
 SSH_PORT, HTTP_PORT = 8522, 8581
 SITE = f"http://localhost:{HTTP_PORT}"
 BASE_IMAGES = ["python:3.11-slim-bookworm", "postgres:18", "caddy:2"]
+TASKS = "{{.Name}} {{slice .Replicas 0 3}}"
 PORT_OF_A_CARELESS_CONTAINER = 9999
 
 
@@ -134,16 +134,22 @@ def firewall(server: Server, report: Report) -> None:
 def first_deploy(server: Server, report: Report) -> None:
     server.ssh("cd /srv/mnistsite && bash -s", input=(server.clone / "deploy" / "make-env").read_text())
     here = {name: os.environ[name] for name in ["TORCH_INDEX"] if name in os.environ}
-    settings = "".join(f"{name}={value}\n" for name, value in ({"WEB_REPLICAS": "3"} | here).items())
+    settings = "".join(
+        f"{name}={value}\n" for name, value in ({"WEB_REPLICAS": "3", "UI_REPLICAS": "2"} | here).items()
+    )
     server.ssh("cat >> /srv/mnistsite/.env", input=settings)
     _, seconds = server.make("deploy")
     answer = requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=10)
     report.row(
         "first `make deploy`, images built on the server", f"{seconds:.0f} s", answer.status_code == 201
     )
-    tasks = server.ssh("docker stack services mnistsite --format '{{.Name}} {{.Replicas}}'").stdout
-    web = re.search(r"mnistsite_web (\S+)", tasks)
-    report.row("replicas of web", web[1] if web else "none", bool(web and web[1] == "3/3"))
+    tasks = dict(server.ssh(f"docker stack services mnistsite --format '{TASKS}'").stdout.split())
+    seen = f"web {tasks['mnistsite_web']}, ui {tasks['mnistsite_ui']}"
+    report.row("replicas", seen, (tasks["mnistsite_web"], tasks["mnistsite_ui"]) == ("3/3", "2/2"))
+    password = server.ssh("cat /srv/mnistsite/secrets/admin_password").stdout
+    complaints = draw_in_browser(SITE, password, server.key.with_name("page.png"))
+    seen = "; ".join(complaints)[:300] or "predicted, logged in, no complaint of the browser"
+    report.row("a browser draws on one of two pages, logs in to the admin", seen, not complaints)
 
 
 def deploy_under_load(server: Server, report: Report, drill: str, target: str, good: bool) -> None:

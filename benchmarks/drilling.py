@@ -13,6 +13,8 @@ from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+LOG = "/admin/predictions/prediction/"
+PAGES = [LOG, f"{LOG}queue/", f"{LOG}grid/", "/admin/auth/user/1/change/", "/api/docs"]
 A_SECOND = 10  # requests
 AT_MOST = 6_000  # requests of one load
 ONE = [[[140, 40], [138, 140], [136, 240]]]
@@ -108,7 +110,7 @@ def draw_in_browser(site: str, admin_password: str, screenshot: Path) -> list[st
         page.locator(".st-key-answer").get_by_text("What the model saw").wait_for(timeout=20_000)
         page.screenshot(path=screenshot)
         log_in(page, site, admin_password)
-        for path in ("/admin/predictions/prediction/", "/admin/auth/user/1/change/", "/api/docs"):
+        for path in PAGES:
             page.goto(site + path)
             page.wait_for_load_state("networkidle")
         browser.close()
