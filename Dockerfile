@@ -2,10 +2,7 @@
 # commands of it. `ui` is the drawing page, without Django and without torch.
 
 FROM python:3.11-slim-bookworm AS python
-# The base image ships the standard library uncompiled; on a read-only root every start, of a health check
-# too, would compile it again.
-RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp app \
-    && python -m compileall -q -x 'site-packages|/test|idlelib|lib2to3' /usr/local/lib/python3.11
+RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp app
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 
@@ -35,7 +32,13 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install -c constraints.txt --group ui
 
 
-FROM python AS web
+# The base image ships the standard library uncompiled; on a read-only root every start, of a health check
+# too, would compile it again.
+FROM python AS compiled
+RUN python -m compileall -q -x 'site-packages|/test|idlelib|lib2to3' /usr/local/lib/python3.11
+
+
+FROM compiled AS web
 COPY --from=build-web /opt/venv /opt/venv
 ENV PRODUCTION=true WEB_HOST=0.0.0.0 WEB_PORT=8000 HOME=/tmp \
     VAR_DIR=/var/lib/mnistsite STATIC_ROOT=/app/static
@@ -52,12 +55,12 @@ USER app
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # Half a minute of patience: a database that restarts must not take its web servers with it.
-HEALTHCHECK --interval=10s --timeout=4s --start-period=60s --start-interval=1s --retries=4 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=3)"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --start-interval=2s --retries=4 \
+    CMD ["python", "-IS", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=9)"]
 CMD ["gunicorn"]
 
 
-FROM python AS ui
+FROM compiled AS ui
 COPY --from=build-ui /opt/venv /opt/venv
 ENV HOME=/tmp PYTHONPATH=/app
 COPY .streamlit .streamlit
@@ -66,6 +69,6 @@ RUN python -m compileall -q .
 USER app
 EXPOSE 8501
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=4s --start-period=60s --start-interval=1s --retries=4 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3)"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --start-interval=2s --retries=4 \
+    CMD ["python", "-IS", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=9)"]
 CMD ["streamlit", "run", "streamlit_ui/app.py", "--server.address=0.0.0.0", "--server.port=8501"]
