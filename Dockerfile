@@ -54,8 +54,9 @@ RUN SECRET_KEY=build DATABASE_URL=postgresql://build python manage.py collectsta
 USER app
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Half a minute of patience: a database that restarts must not take its web servers with it.
-HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --start-interval=2s --retries=4 \
+# Ready soon after the start, or two minutes of patience: a database that restarts or a machine that is
+# very busy must not take its web servers with it.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --start-interval=2s --retries=12 \
     CMD ["python", "-IS", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=9)"]
 CMD ["gunicorn"]
 
@@ -69,6 +70,6 @@ RUN python -m compileall -q .
 USER app
 EXPOSE 8501
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --start-interval=2s --retries=4 \
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --start-interval=2s --retries=12 \
     CMD ["python", "-IS", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=9)"]
 CMD ["streamlit", "run", "streamlit_ui/app.py", "--server.address=0.0.0.0", "--server.port=8501"]
