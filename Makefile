@@ -25,7 +25,7 @@ screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots
 
 # Which groups are installed is noted in the environment itself; new pins install anew.
-.venv/web-and-ui: GROUPS := --group web --group ui
+.venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
 .venv/web-and-ui .venv/dev: pyproject.toml constraints.txt
 	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
@@ -35,3 +35,50 @@ screenshots: .venv/dev
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch torchvision
 	@$(VENV)/python -m pip install --quiet -c constraints.txt $(GROUPS)
 	@touch $@
+
+# --- Containers; docs/operations.md has the whole story ---
+BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'
+
+.PHONY: env update backup restore drill-compose
+
+env: # DOMAIN=digits.example.org for HTTPS
+	@deploy/make-env $(DOMAIN)
+
+update: # the images anew from this checkout; requests wait at the proxy while a server is replaced
+	@docker compose build --quiet
+	@docker compose run --rm migrate
+	@docker compose up -d --no-deps --wait web
+	@docker compose up -d --no-deps --wait ui
+	@docker compose up -d --wait
+
+backup: # a proven dump in the backups volume, and a copy in backups/
+	@mkdir -p -m 700 backups
+	@container=$$($(BACKUP)) && name=$$(basename $$(docker exec $$container backup now)) && \
+		docker exec $$container tar -c $$name $$name.sha256 $$name.tables | tar -x -C backups && \
+		echo backups/$$name
+
+restore: # FILE=backups/….dump
+	@deploy/restore $(FILE)
+
+drill-compose: .venv/dev
+	@$(VENV)/python -m benchmarks.drill_compose
+
+drill-stack: .venv/dev
+	@$(VENV)/python -m benchmarks.drill_stack
+
+# --- The server: HOST=deploy@digits.example.org ---
+.PHONY: drill-stack deploy rollback logs status
+REMOTE = ssh $(SSH_OPTIONS) $(HOST)
+
+deploy: # at the first time with DOMAIN=digits.example.org
+	@deploy/deploy $(HOST) $(DOMAIN)
+
+rollback:
+	@$(REMOTE) /srv/mnistsite/current/deploy/release rollback
+
+logs: # SERVICE=web by default
+	@$(REMOTE) docker service logs --follow --tail 100 mnistsite_$(or $(SERVICE),web)
+
+status:
+	@$(REMOTE) "docker stack services mnistsite; docker stack ps mnistsite --filter desired-state=running; \
+		df -h / | tail -n 1; docker system df"

@@ -122,16 +122,18 @@ TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_I18N = False
 USE_TZ = True
 
-STATIC_URL = "static/"
+# Under /admin, since behind the proxy /static belongs to the drawing page.
+STATIC_URL = "admin/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(VAR_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# HTTPS is ended by the proxy, which says so in a header. Health checks and the drawing page reach
+# HTTPS is ended by the proxy, which says so in a header; SITE is the proxy's address of the site, for
+# which it knows no plain HTTP unless the address asks for that. Health checks and the drawing page reach
 # Django from inside, without it.
-HTTPS = env.boolean("HTTPS", PRODUCTION)
+HTTPS = env.boolean("HTTPS", PRODUCTION and not env.text("SITE").startswith("http://"))
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^livez$", r"^readyz$", r"^metrics$"]
@@ -156,6 +158,9 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
 }
+
+# The first admin account's, which may be in a file; empty: `manage.py setup` makes a random one.
+ADMIN_PASSWORD = env.text("DJANGO_SUPERUSER_PASSWORD")
 
 UNFOLD = {
     "SITE_TITLE": "Handwritten digits",

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         os.environ.setdefault("DJANGO_SUPERUSER_USERNAME", "admin")
         os.environ.setdefault("DJANGO_SUPERUSER_EMAIL", "admin@localhost")
         if "DJANGO_SUPERUSER_PASSWORD" not in os.environ:
-            os.environ["DJANGO_SUPERUSER_PASSWORD"] = self.local_password()
+            os.environ["DJANGO_SUPERUSER_PASSWORD"] = settings.ADMIN_PASSWORD or self.local_password()
         call_command("createsuperuser", interactive=False, verbosity=0, stdout=self.stdout)
         self.stdout.write(f"Admin account {os.environ['DJANGO_SUPERUSER_USERNAME']!r} made.")
 

@@ -1,0 +1,75 @@
+# Two images. `web` is Django with the model: the web server, the worker and the migrations are three
+# commands of it. `ui` is the drawing page, without Django and without torch.
+
+FROM python:3.11-slim-bookworm AS python
+RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp app
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
+WORKDIR /app
+
+
+FROM python AS build
+COPY constraints.txt pyproject.toml ./
+# pip installs dependency groups from 25.1 on; it stays outside of what is shipped.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --root-user-action=ignore -c constraints.txt pip && python -m venv --without-pip /opt/venv
+
+
+FROM build AS build-web
+# Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv install --retries 1 -c constraints.txt \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch torchvision
+# What torch brings for building and testing C++ extensions is a fifth of its size.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv install -c constraints.txt --group web \
+    && cd /opt/venv/lib/python3.11/site-packages/torch \
+    && rm -rf include test bin/test_* bin/protoc*
+
+
+FROM build AS build-ui
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv install -c constraints.txt --group ui
+
+
+# The base image ships the standard library uncompiled; on a read-only root every start, of a health check
+# too, would compile it again.
+FROM python AS compiled
+RUN python -m compileall -q -x 'site-packages|/test|idlelib|lib2to3' /usr/local/lib/python3.11
+
+
+FROM compiled AS web
+COPY --from=build-web /opt/venv /opt/venv
+ENV PRODUCTION=true WEB_HOST=0.0.0.0 WEB_PORT=8000 HOME=/tmp \
+    VAR_DIR=/var/lib/mnistsite STATIC_ROOT=/app/static
+RUN install -d -o app -g app "$VAR_DIR"
+COPY manage.py gunicorn.conf.py ./
+COPY classifier classifier
+COPY training training
+COPY mnistsite mnistsite
+COPY predictions predictions
+# Collecting needs settings that load, not secrets that work.
+RUN SECRET_KEY=build DATABASE_URL=postgresql://build python manage.py collectstatic --no-input --verbosity 0 \
+    && python -m compileall -q .
+USER app
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+# Ready soon after the start, or two minutes of patience: a database that restarts or a machine that is
+# very busy must not take its web servers with it.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --start-interval=2s --retries=12 \
+    CMD ["python", "-IS", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=9)"]
+CMD ["gunicorn"]
+
+
+FROM compiled AS ui
+COPY --from=build-ui /opt/venv /opt/venv
+ENV HOME=/tmp PYTHONPATH=/app
+COPY .streamlit .streamlit
+COPY streamlit_ui streamlit_ui
+RUN python -m compileall -q .
+USER app
+EXPOSE 8501
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --start-interval=2s --retries=12 \
+    CMD ["python", "-IS", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=9)"]
+CMD ["streamlit", "run", "streamlit_ui/app.py", "--server.address=0.0.0.0", "--server.port=8501"]

@@ -1,0 +1,137 @@
+"""What the drills share: a bounded load, a visitor with a real browser, and the table of what was seen."""
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import requests
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+LOG = "/admin/predictions/prediction/"
+PAGES = [LOG, f"{LOG}queue/", f"{LOG}grid/", "/admin/auth/user/1/change/", "/api/docs"]
+A_SECOND = 10  # requests
+AT_MOST = 6_000  # requests of one load
+ONE = [[[140, 40], [138, 140], [136, 240]]]
+
+
+class Report:
+    """The table, printed row by row; what was not as it must be is remembered."""
+
+    def __init__(self, title: str) -> None:
+        self.bad: list[str] = []
+        print(f"{title}\n\n| drill | seen | as it must be |\n| --- | --- | --- |", flush=True)
+
+    def row(self, drill: str, seen: str, good: bool = True) -> None:
+        print(f"| {drill} | {seen} | {'yes' if good else '**NO**'} |", flush=True)
+        if not good:
+            self.bad.append(drill)
+
+    def exit_code(self) -> int:
+        print(f"\n{len(self.bad)} of the drills failed." if self.bad else "\nAll as it must be.")
+        return 1 if self.bad else 0
+
+
+class Load:
+    """Ten predictions a second to a site on this machine, while the `with` block runs.
+
+    `answered` has the id of every prediction that was answered with 201, and when (monotonic seconds);
+    `failed` has when each other request was sent and what came of it.
+    """
+
+    def __init__(self, site: str) -> None:
+        assert site.startswith(("http://localhost:", "http://127.0.0.1:")), "a load stays on this machine"
+        self.site = site
+        self.answered: dict[str, float] = {}
+        self.failed: list[tuple[float, str]] = []
+        self.started = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._send_all)
+        self._connections = threading.local()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _send_all(self) -> None:
+        with ThreadPoolExecutor(64) as pool:
+            for number in range(AT_MOST):
+                due = self.started + number / A_SECOND
+                if self._stopped.wait(max(0, due - time.monotonic())):
+                    break
+                pool.submit(self._send)
+
+    def _send(self) -> None:
+        if not hasattr(self._connections, "session"):
+            self._connections.session = requests.Session()
+        sent, prediction = time.monotonic(), str(uuid.uuid4())
+        body = {"id": prediction, "strokes": ONE}
+        try:
+            answer = self._connections.session.post(f"{self.site}/api/predict", json=body, timeout=60)
+        except requests.RequestException as problem:
+            self.failed.append((sent, type(problem).__name__))
+            return
+        if answer.status_code == 201:
+            self.answered[prediction] = time.monotonic()
+        else:
+            self.failed.append((sent, str(answer.status_code)))
+
+    def longest_pause(self, since: float = 0) -> float:
+        """Seconds between two answers that followed each other, at the most."""
+        times = sorted(moment for moment in self.answered.values() if moment >= since)
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
+
+    def failures(self) -> str:
+        kinds = sorted({kind for _, kind in self.failed})
+        return f"{len(self.failed)} failed" + (f" ({', '.join(kinds)})" if kinds else "")
+
+
+def draw_in_browser(site: str, admin_password: str, screenshot: Path) -> list[str]:
+    """Draw a one on the page and log in to the admin; return what the browser complained of."""
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS.split())
+        page = browser.new_page(ignore_https_errors=True)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda problem: complaints.append(str(problem)))
+        page.goto(site)
+        draw_one(page)
+        page.locator(".st-key-answer").get_by_text("What the model saw").wait_for(timeout=20_000)
+        page.screenshot(path=screenshot)
+        log_in(page, site, admin_password)
+        for path in PAGES:
+            page.goto(site + path)
+            page.wait_for_load_state("networkidle")
+        browser.close()
+    return complaints
+
+
+def draw_one(page: Page) -> None:
+    canvas = page.locator("canvas").first
+    canvas.wait_for(timeout=30_000)
+    box = canvas.bounding_box()
+    assert box
+    x, top, height = box["x"] + box["width"] / 2, box["y"], box["height"]
+    page.mouse.move(x, top + 0.15 * height)
+    page.mouse.down()
+    page.mouse.move(x, top + 0.85 * height, steps=20)
+    page.mouse.up()
+
+
+def log_in(page: Page, site: str, password: str) -> None:
+    page.goto(f"{site}/admin/")
+    page.fill("input[name=username]", "admin")
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{site}/admin/")

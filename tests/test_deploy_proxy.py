@@ -1,0 +1,43 @@
+"""deploy/proxy/Caddyfile, as far as it can be read without Caddy."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import streamlit
+from django.conf import settings
+
+CADDYFILE = (Path(settings.BASE_DIR) / "deploy" / "proxy" / "Caddyfile").read_text()
+
+
+def policies() -> list[str]:
+    return re.findall(r'Content-Security-Policy "([^"]+)"', CADDYFILE)
+
+
+def test_policy_of_the_page_names_streamlits_inline_script() -> None:
+    index = (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
+    inline = re.findall(r"<script>(.*?)</script>", index, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline]
+    assert hashes
+    assert re.findall(r"'sha256-([^']+)'", policies()[-1]) == hashes
+
+
+def test_no_policy_lets_inline_scripts_or_other_sites_in() -> None:
+    assert len(policies()) == 3
+    for policy in policies():
+        directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+        assert directives["default-src"] == "'none'"
+        assert directives["frame-ancestors"] == "'none'"
+        assert "'unsafe-inline'" not in directives["script-src"]
+        assert "http" not in policy
+
+
+def test_what_is_for_inside_is_not_passed_on() -> None:
+    private = re.search(r"@private path (.+)", CADDYFILE)
+    assert private
+    assert {"/metrics", "/readyz", "/livez", "/_stcore/metrics"} <= set(private[1].split())
+
+
+def test_django_keeps_its_static_files_where_the_proxy_sends_them_to_it() -> None:
+    assert settings.STATIC_URL.startswith("/admin/")
