@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.humanize",
     "pgtrigger",
+    "procrastinate.contrib.django",
     "ninja",  # for the API docs' own static files
     "mnistsite",
     "predictions",
@@ -147,6 +148,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # Requests a second from one address to one web process; behind a proxy, the address that it names.
 API_RATE = env.text("API_RATE", "100/s")
 NINJA_NUM_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+
+# At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
+# reviewed after so many days (0: keeps them).
+RETRAIN_AFTER = env.integer("RETRAIN_AFTER", 200)
+RETENTION_DAYS = env.integer("RETENTION_DAYS", 0)
 
 LOGGING = {
     "version": 1,
