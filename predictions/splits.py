@@ -106,7 +106,7 @@ def side_of(visitor: UUID | None) -> str:
 
 
 @dataclass(frozen=True)
-class Drawings:
+class Reviewed:
     """Reviewed drawings: n ids and visitors, (n, 28, 28) uint8 inputs, (n,) labels (10: not a digit), sides."""
 
     ids: NDArray[np.object_]
@@ -115,9 +115,9 @@ class Drawings:
     labels: NDArray[np.int64]
     sides: NDArray[np.str_]
 
-    def on(self, side: str) -> "Drawings":
+    def on(self, side: str) -> "Reviewed":
         chosen = self.sides == side
-        return Drawings(
+        return Reviewed(
             *(column[chosen] for column in (self.ids, self.visitors, self.inputs, self.labels, self.sides))
         )
 
@@ -129,7 +129,7 @@ class Drawings:
         }
 
 
-def reviewed_drawings() -> Drawings:
+def reviewed_drawings() -> Reviewed:
     """Every drawing whose label an operator accepted and that nobody doubts, each on its side."""
     SplitRow.objects.assign()
     rows = list(
@@ -141,7 +141,7 @@ def reviewed_drawings() -> Drawings:
         .values_list("pk", "visitor", "input", "true_label", "split_row__side")
     )
     ids, visitors, inputs, labels, sides = zip(*rows, strict=True) if rows else ((),) * 5
-    return Drawings(
+    return Reviewed(
         np.array(ids, object),
         np.array(visitors, object),
         np.frombuffer(b"".join(inputs), np.uint8).reshape(-1, 28, 28),
