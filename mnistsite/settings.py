@@ -149,6 +149,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 API_RATE = env.text("API_RATE", "100/s")
 NINJA_NUM_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 
+# Where MNIST lies, or is fetched to.
+MNIST_DIR = Path(env.text("MNIST_DIR", str(VAR_DIR / "mnist")))
 # At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
 # reviewed after so many days (0: keeps them).
 RETRAIN_AFTER = env.integer("RETRAIN_AFTER", 200)

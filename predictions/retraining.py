@@ -1,12 +1,11 @@
 """Retraining: reviewed drawings in, a new version out, compared with the one that answers."""
 
-import json
-from contextlib import contextmanager
+import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -14,18 +13,17 @@ from predictions import serving
 from predictions.gate import compare_with_active
 from predictions.jobs import Report
 from predictions.label_check import check_labels
-from predictions.models import ModelVersion, Prediction
-from predictions.splits import Reviewed, Side, fingerprint, reviewed_drawings
+from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
+from predictions.splits import SIDES, Reviewed, Side, fingerprint, reviewed_drawings
 from predictions.watch import REFERENCE_SIZE, Watch, make_reference
 
 if TYPE_CHECKING:
-    from classifier.model import DigitNet
+    from classifier.predictor import Predictor
     from training.dataset import Digits, Mnist
     from training.finetune import FineTuning
 
 # PostgreSQL's advisory locks are numbers; this one is ours for training.
 TRAINING_LOCK = 6_284_101
-CURVE_STEPS = 50
 
 
 class TrainingRuns(RuntimeError):
@@ -42,20 +40,19 @@ def new_drawings() -> int:
 def retrain(report: Report, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """Fine-tune the active version on the reviewed drawings, store the result as a version and compare it.
 
-    `changes` are those to training.finetune.FineTuning's defaults. Nothing is stored before all is done. Raises
-    TrainingRuns, training.dataset.DatasetError and ValueError where no version is active.
+    `changes` are those to training.finetune.FineTuning's defaults. Nothing is stored before the network is
+    trained. Raises TrainingRuns, training.dataset.DatasetError, and ValueError where no version is active.
     """
     from training.dataset import load_mnist
     from training.finetune import FineTuning
 
-    parent = ModelVersion.objects.active()
-    if parent is None:
-        raise ValueError("There is no active version to start from: run manage.py setup.")
     with only_training():
+        parent = ModelVersion.objects.active()
+        if parent is None:
+            raise ValueError("There is no active version to start from: run manage.py setup.")
         report(0.0, "checking labels")
         check_labels(report)
-        drawings, mnist = reviewed_drawings(), load_mnist(settings.MNIST_DIR)
-        version = _train(report, parent, drawings, mnist, FineTuning(**changes))
+        version = _train(report, parent, reviewed_drawings(), load_mnist(settings.MNIST_DIR), FineTuning(**changes))
         decision = compare_with_active(report, version.name)
     return {"version": version.name, "parent": parent.name, "passed": decision["passed"]}
 
@@ -74,24 +71,88 @@ def only_training() -> Iterator[None]:
 
 
 def _train(
-    report: Report, parent: ModelVersion, drawings: Reviewed, mnist: "Mnist", settings: "FineTuning"
+    report: Report, parent: ModelVersion, drawings: Reviewed, mnist: "Mnist", tuning: "FineTuning"
 ) -> ModelVersion:
     from classifier.checkpoint import Checkpoint, dump, load
-    from training.dataset import Digits
-    from training.finetune import Progress, finetune
+    from training.finetune import Progress, finetune, recalibrated
 
     start = load(bytes(parent.checkpoint))
-    validation, curve = _validation(mnist, drawings), []
+    sets = {
+        "MNIST test": mnist.test,
+        "MNIST validation": mnist.validation,
+        **{f"drawings {side}": _digits(drawings.on(side)) for side in SIDES},
+    }
+    validation, curve = sets["MNIST validation"] + sets["drawings validation"], []
 
-    def on_step(progress: Progress, network: "DigitNet") -> None:
-        report(progress.step / progress.steps, f"step {progress.step} of {progress.steps}, loss {progress.loss:.3f}")
-        if progress.step % CURVE_STEPS == 0:
-            right = accuracy(network, start.calibration, validation)
-            curve.append({"step": progress.step, "loss": round(progress.loss, 4), "validation": right})
+    def on_step(progress: Progress) -> None:
+        report(progress.step / progress.steps, f"step {progress.step} of {progress.steps}")
+        if progress.accuracy is not None:
+            curve.append(asdict(progress))
 
     train = drawings.on(Side.TRAIN)
-    network = finetune(start.network(), mnist.train, Digits(train.inputs, train.labels), settings, on_step)
+    network = finetune(start.network(), mnist.train, _all(train), validation, tuning, on_step)
     calibration = recalibrated(network, start.calibration, validation)
-    facts = {"settings": asdict(settings), "curve": curve, "drawings": {side: len(drawings.on(side).ids) for side in SIDES}}
+    facts = {"curve": curve, "settings": asdict(tuning)}
     data = dump(Checkpoint(network.config, network.state_dict(), calibration, facts))
-    return _store(parent, drawings, data, facts)
+    predictor = serving.load(ModelVersion(checkpoint=data))
+    measured = {name: _measured(predictor, digits) for name, digits in sets.items() if len(digits)}
+    facts |= {"sets": measured, "test_accuracy": measured["MNIST test"]["accuracy"]}
+    return _store(parent, drawings, mnist, predictor, checkpoint=data, metrics=facts, seed=tuning.seed)
+
+
+def _all(drawings: Reviewed) -> "Digits":
+    from training.dataset import Digits
+
+    return Digits(drawings.inputs, drawings.labels)
+
+
+def _digits(drawings: Reviewed) -> "Digits":
+    """Without what is no digit, which has no right answer among the ten."""
+    both = _all(drawings)
+    return both[both.labels != NOT_A_DIGIT]
+
+
+def _measured(predictor: "Predictor", digits: "Digits") -> dict[str, Any]:
+    """Accuracy with Wilson's 95 % interval, and the expected calibration error."""
+    from scipy.stats import binomtest
+
+    from training.compare import expected_calibration_error
+
+    probabilities, _ = predictor.probabilities(digits.images)
+    errors = int((probabilities.argmax(1) != digits.labels).sum())
+    interval = binomtest(len(digits) - errors, len(digits)).proportion_ci(method="wilson")
+    return {
+        "digits": len(digits),
+        "errors": errors,
+        "accuracy": 1 - errors / len(digits),
+        "interval": [round(interval.low, 6), round(interval.high, 6)],
+        "calibration_error": round(expected_calibration_error(probabilities, digits.labels), 6),
+    }
+
+
+@transaction.atomic
+def _store(
+    parent: ModelVersion, drawings: Reviewed, mnist: "Mnist", predictor: "Predictor", **facts: Any  # noqa: ANN401
+) -> ModelVersion:
+    manifest = drawings.manifest()
+    version = ModelVersion.objects.create(
+        name=ModelVersion.objects.next_name(),
+        parent=parent,
+        dataset=manifest,
+        data_fingerprint=fingerprint({"MNIST": mnist.train.fingerprint(), **manifest}),
+        code_version=code_version(),
+        **facts,
+    )
+    recent = list(Prediction.objects.filter(superseded=False).order_by("-created_at")[:REFERENCE_SIZE])
+    if len(recent) == REFERENCE_SIZE:
+        Watch.objects.create(version=version, reference=make_reference(recent, predictor))
+    return version
+
+
+def code_version() -> str:
+    """The SHA-256 of the code that makes a model, which a container without git can tell as well."""
+    digest = hashlib.sha256()
+    for package in ("classifier", "training"):
+        for file in sorted((settings.BASE_DIR / package).glob("*.py")):
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -4,93 +4,105 @@ Every batch holds a fixed share of drawings, however few there are, beside the d
 on: without that, it would forget (Robins, 1995, "Catastrophic Forgetting, Rehearsal and Pseudorehearsal").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from classifier.model import DigitNet, to_tensor
+from classifier.checkpoint import Calibration
+from classifier.model import DIGITS, DigitNet, to_tensor
 from training import synthesis
 from training.augment import Strength, augment
 from training.dataset import Digits
+from training.train import validation_accuracy
 
 
 @dataclass(frozen=True)
 class FineTuning:
+    """The share of drawings and the learning rate are measured in docs/learning-loop.md."""
+
     steps: int = 600
     seed: int = 1
     batch: int = 256
-    drawings_share: float = 0.25  # of each batch; docs/learning-loop.md has the measurement
-    learning_rate: float = 0.001
+    drawings_share: float = 0.25  # of each batch
+    learning_rate: float = 0.001  # falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
     averaging: float = 0.99  # decay of the weights' moving average, a step
-    made_up: int = 5_000  # digits, and as many drawings that are none
-    strength: Strength = Strength()
+    made_up: int = 3_000  # digits, and as many drawings that are none
+    strength: Strength = field(default_factory=Strength)
 
 
 @dataclass(frozen=True)
 class Progress:
+    """`accuracy` is the validation accuracy, measured ten times in all."""
+
     step: int
     steps: int
     loss: float
+    accuracy: float | None
 
 
 def finetune(
     network: DigitNet,
     known: Digits,
     drawings: Digits,
+    validation: Digits,
     settings: FineTuning,
-    on_step: Callable[[Progress, DigitNet], None] = lambda progress, network: None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> DigitNet:
-    """Return a new network; `known` is MNIST's training part, labels go to 10 (not a digit). `on_step` is shown
-    the network as it would be returned; what it raises ends the training."""
+    """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". What `report`
+    raises ends the training. `validation` only shows progress: it chooses nothing."""
     torch.manual_seed(settings.seed)
-    random = torch.Generator().manual_seed(settings.seed)
-    student = deepcopy(network).requires_grad_(True)
-    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
-    optimizer = torch.optim.AdamW(student.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    sources = _sources(known, drawings, settings)
-    for step in range(settings.steps):
-        student.train()
-        images, labels = _batch(sources, random)
-        batch = augment(to_tensor(images), settings.strength, random)
+    student = deepcopy(network).requires_grad_(True).train()
+    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
+    optimizer = AdamW(student.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = CosineAnnealingLR(optimizer, settings.steps)
+    for step, (images, labels) in enumerate(_batches(known, drawings, settings), 1):
         with torch.autocast("cpu", torch.bfloat16):
-            logits = student(batch.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+            logits = student(images)
+        loss = cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         average.update_parameters(student)
-        on_step(Progress(step + 1, settings.steps, loss.item()), average.module)
-    result: DigitNet = average.module
-    return result.eval()
+        measured = step % max(1, settings.steps // 10) == 0
+        accuracy = validation_accuracy(average.module.eval(), validation, "cpu") if measured else None
+        report(Progress(step, settings.steps, loss.item(), accuracy))
+    result: DigitNet = average.module.eval()
+    return result
 
 
-Source = tuple[torch.Tensor, torch.Tensor, int]
-
-
-def _sources(known: Digits, drawings: Digits, settings: FineTuning) -> list[Source]:
-    """What a batch is drawn from: images, labels and how many of them go into each batch."""
+def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random drawings and random known digits, in their shares, augmented."""
     rng = np.random.default_rng(settings.seed)
+    random = torch.Generator().manual_seed(settings.seed)
     spoilable = known.images[(known.labels >= 2) & (known.labels <= 5)]
-    made_up = [
-        synthesis.digits(settings.made_up, rng),
-        synthesis.non_digits(settings.made_up, spoilable, rng),
-    ]
-    images = np.concatenate([known.images, *(part for part, _ in made_up)])
-    labels = np.concatenate([known.labels, *(part for _, part in made_up)])
-    count = round(settings.drawings_share * settings.batch) if len(drawings) else 0
-    pairs = [(images, labels, settings.batch - count), (drawings.images, drawings.labels, count)]
-    return [(torch.from_numpy(x), torch.from_numpy(y), n) for x, y, n in pairs if n]
+    rest = known + Digits(*synthesis.digits(settings.made_up, rng))
+    rest = rest + Digits(*synthesis.non_digits(settings.made_up, spoilable, rng))
+    share = round(settings.drawings_share * settings.batch) if len(drawings) else 0
+    for _ in range(settings.steps):
+        chosen = drawings[rng.integers(0, len(drawings), share)] if share else drawings
+        batch = chosen + rest[rng.integers(0, len(rest), settings.batch - share)]
+        images = augment(to_tensor(torch.from_numpy(batch.images)), settings.strength, random)
+        yield images.contiguous(memory_format=torch.channels_last), torch.from_numpy(batch.labels)
 
 
-def _batch(sources: list[Source], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    chosen = [(x, y, torch.randint(len(x), (count,), generator=random)) for x, y, count in sources]
-    return torch.cat([x[at] for x, _, at in chosen]), torch.cat([y[at] for _, y, at in chosen])
+def recalibrated(network: DigitNet, calibration: Calibration, validation: Digits) -> Calibration:
+    """The temperature under which the network's probabilities are the most likely ones on `validation` (Guo et
+    al., 2017, "On Calibration of Modern Neural Networks"); the thresholds stay the parent's."""
+    with torch.inference_mode():
+        parts = torch.from_numpy(validation.images).split(500)
+        logits = torch.cat([network(to_tensor(part))[:, :DIGITS] for part in parts])
+    labels = torch.from_numpy(validation.labels)
+    temperatures = [number / 100 for number in range(30, 200)]
+    losses = [cross_entropy(logits / temperature, labels).item() for temperature in temperatures]
+    return replace(calibration, temperature=temperatures[losses.index(min(losses))])

@@ -41,7 +41,14 @@ def find_label_errors(
         probabilities[own] = judge.predict_proba(features[own])
     if not len(labels):
         return LabelErrors(np.array([], np.int64), np.array([], np.int64), np.array([]))
-    at = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", filter_by="both", n_jobs=1)
+    at = find_label_issues(
+        labels,
+        probabilities,
+        return_indices_ranked_by="self_confidence",
+        filter_by="both",
+        min_examples_per_class=0,
+        n_jobs=1,
+    )
     at = np.asarray(at, np.int64)
     return LabelErrors(at, probabilities[at].argmax(1), probabilities[at, labels[at]])
 
