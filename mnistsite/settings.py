@@ -162,6 +162,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    # Every process that may queue a job would list all kinds of jobs when it starts.
+    "loggers": {"procrastinate": {"level": "WARNING"}, "procrastinate.worker": {"level": "INFO"}},
 }
 
 UNFOLD = {

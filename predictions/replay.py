@@ -31,7 +31,7 @@ def replay(report: Report, version: str, since: str | None = None) -> dict[str, 
         rows = rows.filter(created_at__gte=datetime.fromisoformat(since))
     total, tally = rows.count(), Tally()
     for batch in batches(rows):
-        inputs = np.frombuffer(b"".join(row[2] for row in batch), np.uint8).reshape(-1, 28, 28)
+        inputs = np.frombuffer(bytearray().join(row[2] for row in batch), np.uint8).reshape(-1, 28, 28)
         probabilities, _ = predictor.probabilities(inputs)
         tally.add(batch, probabilities)
         report(min(tally.rows / total, 1.0), f"{tally.rows:,} of {total:,} drawings")

@@ -144,7 +144,7 @@ def reviewed_drawings() -> Reviewed:
     return Reviewed(
         np.array(ids, object),
         np.array(visitors, object),
-        np.frombuffer(b"".join(inputs), np.uint8).reshape(-1, 28, 28),
+        np.frombuffer(bytearray().join(inputs), np.uint8).reshape(-1, 28, 28),
         np.array(labels, np.int64),
         np.array(sides, np.str_),
     )

@@ -143,7 +143,7 @@ def measure(rows: list[Prediction], predictor: "Predictor", means: "np.ndarray[A
 
 
 def inputs_of(rows: list[Prediction]) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    return np.frombuffer(b"".join(row.input for row in rows), np.uint8).reshape(-1, 28, 28)
+    return np.frombuffer(bytearray().join(row.input for row in rows), np.uint8).reshape(-1, 28, 28)
 
 
 def _size_and_pen_width(row: Prediction) -> tuple[float, float]:
