@@ -150,7 +150,7 @@ API_RATE = env.text("API_RATE", "100/s")
 NINJA_NUM_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 
 # Where MNIST lies, or is fetched to.
-MNIST_DIR = Path(env.text("MNIST_DIR", str(VAR_DIR / "mnist")))
+MNIST_DIR = Path(env.text("MNIST_DIR", str(VAR_DIR / "data")))
 # At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
 # reviewed after so many days (0: keeps them).
 RETRAIN_AFTER = env.integer("RETRAIN_AFTER", 200)

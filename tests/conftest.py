@@ -18,6 +18,9 @@ from predictions import serving
 from predictions.models import ModelVersion
 from tests.browser import CHROMIUM
 
+# Tests have little to compute at a time; two threads would wait for each other's processor.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from training.dataset import Mnist
 
