@@ -162,11 +162,12 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    # Every process that may queue a job would list all kinds of jobs when it starts.
-    "loggers": {"procrastinate": {"level": "WARNING"}, "procrastinate.worker": {"level": "INFO"}},
+    # The queue tells of every job of the timetable, several a minute.
+    "loggers": {"procrastinate": {"level": "WARNING"}},
 }
 
 UNFOLD = {
+    "ENVIRONMENT": "predictions.admin.watch.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.text("UI_URL", "http://localhost:8501"),

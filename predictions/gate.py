@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
@@ -13,14 +12,15 @@ from predictions.models import NOT_A_DIGIT, ModelVersion
 from predictions.splits import LabelDoubt, Side, SplitRow, reviewed_drawings
 
 if TYPE_CHECKING:
-    from training.compare import Paired
     from training.dataset import Digits
 
 
 def is_compared(version: ModelVersion) -> bool:
     """Whether the gate's word on the version is about the version that is active now."""
     active = ModelVersion.objects.active()
-    return active is None or active == version or bool(version.gate and version.gate["against"] == active.name)
+    return (
+        active is None or active == version or bool(version.gate and version.gate["against"] == active.name)
+    )
 
 
 def compare_with_active(report: Report, version: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def compare_with_active(report: Report, version: str) -> dict[str, Any]:
 
 
 def new_labels(active: ModelVersion) -> tuple[int, int]:
-    """How many of the labels reviewed since the active version was made are doubted, and how many there are."""
+    """How many of the labels reviewed since the active version was made are doubted, and of how many."""
     new = Q(prediction__reviewed_at__gt=active.created_at)
     return LabelDoubt.objects.open().filter(new).count(), SplitRow.objects.filter(new).count()
 

@@ -1,5 +1,5 @@
-"""Work for the worker process. The queue (procrastinate, in the same database) owns a job's state; the row here
-holds what people want to know: who asked for what, how far it is and what came of it."""
+"""Work for the worker process. The queue (procrastinate, in the same database) owns a job's state; the row
+here holds what people want to know: who asked for what, how far it is and what came of it."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -12,14 +12,14 @@ from django.utils import timezone
 Report = Callable[[float, str], None]
 
 
-class AlreadyQueued(ValueError):
+class AlreadyQueuedError(ValueError):
     """The same work waits already."""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     @transaction.atomic
     def start(self, kind: str, by: Any = None, **arguments: Any) -> "Job":  # noqa: ANN401
-        """Queue a job; the worker sees it when the transaction is committed. Raises AlreadyQueued."""
+        """Queue a job; the worker sees it when the transaction is committed. Raises AlreadyQueuedError."""
         from procrastinate.contrib.django import app
         from procrastinate.exceptions import AlreadyEnqueued
 
@@ -32,7 +32,7 @@ class JobQuerySet(models.QuerySet["Job"]):
             with transaction.atomic():
                 job.queued_id = task.defer(job_id=job.pk)
         except AlreadyEnqueued as error:
-            raise AlreadyQueued(f"{job.get_kind_display()} is queued already.") from error
+            raise AlreadyQueuedError(f"{job.get_kind_display()} is queued already.") from error
         job.save(update_fields=["queued"])
         return job
 
@@ -51,7 +51,11 @@ class Job(models.Model):
     kind = models.CharField(max_length=20, choices=Kind.choices)
     arguments = models.JSONField(default=dict, blank=True)
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", help_text="None: the timetable."
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="None: the timetable.",
     )
     requested_at = models.DateTimeField(default=timezone.now)
     # The queue's table belongs to procrastinate, whose migrations may rebuild it: no constraint across.
@@ -67,7 +71,9 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        constraints = [models.CheckConstraint(condition=models.Q(progress__range=(0, 1)), name="progress_0_to_1")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(progress__range=(0, 1)), name="progress_0_to_1")
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"

@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
 
 from predictions import serving
 from predictions.jobs import Report
-from predictions.models import ModelVersion, Prediction
+from predictions.models import ModelVersion
 from predictions.splits import LabelDoubt, reviewed_drawings
 
 KNOWN = 3000  # MNIST digits that help to judge
@@ -38,7 +36,9 @@ def check_labels(report: Report) -> dict[str, Any]:
         np.concatenate([train.labels[:KNOWN], their_labels]),
     )
     doubts = [
-        LabelDoubt(prediction_id=drawings.ids[at], label=drawings.labels[at], suggestion=suggestion, quality=quality)
+        LabelDoubt(
+            prediction_id=drawings.ids[at], label=drawings.labels[at], suggestion=suggestion, quality=quality
+        )
         for at, suggestion, quality in zip(errors.at, errors.suggestions, errors.qualities, strict=True)
     ]
     # A doubt that exists and is not open was settled by a person, whose word stands.

@@ -33,7 +33,7 @@ def _png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-class GateClosed(ValueError):
+class GateClosedError(ValueError):
     """A promotion that the gate refuses; the message says why."""
 
 
@@ -58,9 +58,13 @@ class ModelVersion(models.Model):
     name = models.CharField(max_length=50, unique=True)
     checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
     metrics = models.JSONField(default=dict, blank=True)
-    gate = models.JSONField(null=True, blank=True, help_text="The comparison with the version that was active.")
+    gate = models.JSONField(
+        null=True, blank=True, help_text="The comparison with the version that was active."
+    )
     data_fingerprint = models.CharField(max_length=64)
-    dataset = models.JSONField(default=dict, blank=True, help_text="The reviewed drawings of each split, with label.")
+    dataset = models.JSONField(
+        default=dict, blank=True, help_text="The reviewed drawings of each split, with label."
+    )
     seed = models.BigIntegerField()
     code_version = models.CharField(max_length=64)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
@@ -83,15 +87,15 @@ class ModelVersion(models.Model):
     def promote(self, by: Any = None, reason: str = "", *, override: bool = False) -> "Promotion":  # noqa: ANN401
         """Make this the version that answers, and log it. `by` is None for the command line.
 
-        Raises GateClosed unless the gate found this version as good as the active one, or there is
+        Raises GateClosedError unless the gate found this version as good as the active one, or there is
         none; `override` opens it, and needs a reason.
         """
         previous = ModelVersion.objects.select_for_update().filter(active=True).defer("checkpoint").first()
         obstacle = self.obstacle(previous)
         if obstacle and not override:
-            raise GateClosed(obstacle)
+            raise GateClosedError(obstacle)
         if override and not reason.strip():
-            raise GateClosed("Promoting against the gate needs a reason.")
+            raise GateClosedError("Promoting against the gate needs a reason.")
         return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
 
     def obstacle(self, active: "ModelVersion | None") -> str:
@@ -114,17 +118,21 @@ class ModelVersion(models.Model):
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def standing(self) -> "Promotion | None":
+        """The newest promotion that is neither a rollback nor rolled back."""
+        return self.filter(rolls_back=None, rolled_back_by=None).first()
+
     @transaction.atomic
     def roll_back(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401
         """Undo the newest promotion that still stands: the version before it answers again.
 
-        Raises GateClosed where no promotion replaced a version.
+        Raises GateClosedError where no promotion replaced a version.
         """
         # Locks the active version, as promote does: one of them happens after the other.
         active = ModelVersion.objects.select_for_update().filter(active=True).defer("checkpoint").first()
-        standing = self.filter(rolls_back=None, rolled_back_by=None).first()
+        standing = self.standing()
         if standing is None or standing.previous is None:
-            raise GateClosed("There is no earlier version to roll back to.")
+            raise GateClosedError("There is no earlier version to roll back to.")
         return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)
 
 
@@ -139,7 +147,11 @@ class Promotion(models.Model):
     decision = models.JSONField(null=True, help_text="The gate's, with its numbers, as it stood then.")
     override = models.BooleanField(default=False, help_text="Promoted against the gate.")
     rolls_back = models.OneToOneField(
-        "self", models.PROTECT, null=True, related_name="rolled_back_by", help_text="The promotion that this undoes."
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="rolled_back_by",
+        help_text="The promotion that this undoes.",
     )
 
     objects = PromotionQuerySet.as_manager()

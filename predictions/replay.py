@@ -23,8 +23,8 @@ Columns = tuple[UUID, datetime, bytes, int, int | None, str]
 
 
 def replay(report: Report, version: str, since: str | None = None) -> dict[str, Any]:
-    """Read every logged drawing (`since` an ISO time with its zone, if given) with a version, in batches, so that memory stays
-    the same however long the log is. Raises ModelVersion.DoesNotExist."""
+    """Read every logged drawing (`since` an ISO time with its zone, if given) with a version, in batches, so
+    that memory stays the same however long the log is. Raises ModelVersion.DoesNotExist."""
     predictor = serving.load(ModelVersion.objects.get(name=version))
     rows = Prediction.objects.filter(superseded=False, created_at__lte=timezone.now())
     if since:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TRAINING_LOCK = 6_284_101
 
 
-class TrainingRuns(RuntimeError):
+class TrainingRunsError(RuntimeError):
     """Another training is under way."""
 
 
@@ -41,7 +41,7 @@ def retrain(report: Report, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """Fine-tune the active version on the reviewed drawings, store the result as a version and compare it.
 
     `changes` are those to training.finetune.FineTuning's defaults. Nothing is stored before the network is
-    trained. Raises TrainingRuns, training.dataset.DatasetError, and ValueError where no version is active.
+    trained. Raises TrainingRunsError, training.dataset.DatasetError, ValueError where no version is active.
     """
     from training.dataset import load_mnist
     from training.finetune import FineTuning
@@ -52,18 +52,20 @@ def retrain(report: Report, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
             raise ValueError("There is no active version to start from: run manage.py setup.")
         report(0.0, "checking labels")
         check_labels(report)
-        version = _train(report, parent, reviewed_drawings(), load_mnist(settings.MNIST_DIR), FineTuning(**changes))
+        version = _train(
+            report, parent, reviewed_drawings(), load_mnist(settings.MNIST_DIR), FineTuning(**changes)
+        )
         decision = compare_with_active(report, version.name)
     return {"version": version.name, "parent": parent.name, "passed": decision["passed"]}
 
 
 @contextmanager
 def only_training() -> Iterator[None]:
-    """Held by this database connection, so that a killed process gives it back. Raises TrainingRuns."""
+    """Held by this database connection, so that a killed process gives it back. Raises TrainingRunsError."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [TRAINING_LOCK])
         if not cursor.fetchone()[0]:
-            raise TrainingRuns("Another training is under way.")
+            raise TrainingRunsError("Another training is under way.")
         try:
             yield
         finally:
@@ -95,7 +97,7 @@ def _train(
     facts = {"curve": curve, "settings": asdict(tuning)}
     data = dump(Checkpoint(network.config, network.state_dict(), calibration, facts))
     predictor = serving.load(ModelVersion(checkpoint=data))
-    measured = {name: _measured(predictor, digits) for name, digits in sets.items() if len(digits)}
+    measured = {name: measured(predictor, digits) for name, digits in sets.items() if len(digits)}
     facts |= {"sets": measured, "test_accuracy": measured["MNIST test"]["accuracy"]}
     return _store(parent, drawings, mnist, predictor, checkpoint=data, metrics=facts, seed=tuning.seed)
 
@@ -112,7 +114,7 @@ def _digits(drawings: Reviewed) -> "Digits":
     return both[both.labels != NOT_A_DIGIT]
 
 
-def _measured(predictor: "Predictor", digits: "Digits") -> dict[str, Any]:
+def measured(predictor: "Predictor", digits: "Digits") -> dict[str, Any]:
     """Accuracy with Wilson's 95 % interval, and the expected calibration error."""
     from scipy.stats import binomtest
 
@@ -132,7 +134,11 @@ def _measured(predictor: "Predictor", digits: "Digits") -> dict[str, Any]:
 
 @transaction.atomic
 def _store(
-    parent: ModelVersion, drawings: Reviewed, mnist: "Mnist", predictor: "Predictor", **facts: Any  # noqa: ANN401
+    parent: ModelVersion,
+    drawings: Reviewed,
+    mnist: "Mnist",
+    predictor: "Predictor",
+    **facts: Any,  # noqa: ANN401
 ) -> ModelVersion:
     manifest = drawings.manifest()
     version = ModelVersion.objects.create(

@@ -107,7 +107,7 @@ def side_of(visitor: UUID | None) -> str:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """Reviewed drawings: n ids and visitors, (n, 28, 28) uint8 inputs, (n,) labels (10: not a digit), sides."""
+    """Reviewed drawings: (n,) ids and visitors, (n, 28, 28) uint8 inputs, (n,) labels (10: not a digit)."""
 
     ids: NDArray[np.object_]
     visitors: NDArray[np.object_]

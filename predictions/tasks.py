@@ -1,8 +1,9 @@
-"""What the worker does: the jobs that people start, and the timetable. Torch is imported in here, and late: the
-web processes import this module as well, to put work into the queue."""
+"""What the worker does: the jobs that people start, and the timetable. Torch is imported in here, and late:
+the web processes import this module as well, to put work into the queue."""
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted
 from procrastinate.jobs import Status
 
-from predictions.jobs import AlreadyQueued, Job, Report
+from predictions.jobs import AlreadyQueuedError, Job, Report
 
 SECONDS_BETWEEN_REPORTS = 1.0
 # A job that takes its worker down with it is not tried for ever.
@@ -101,10 +102,8 @@ def nightly(timestamp: int) -> None:
 
 
 def start_unless_queued(kind: str) -> None:
-    try:
+    with suppress(AlreadyQueuedError):  # somebody was faster: the work is queued, which is all that is wanted
         Job.objects.start(kind)
-    except AlreadyQueued:
-        pass  # somebody was faster: the work is in the queue, which is all that is wanted
 
 
 @app.periodic(cron="* * * * *")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from classifier.preprocess import DrawingError, decode_image
-from predictions.models import ModelVersion, Prediction
+from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
@@ -30,13 +30,15 @@ class WatchQuerySet(models.QuerySet["Watch"]):
 
 
 class Watch(models.Model):
-    """How far the watch of one version has come. `reference`, `charts` and `position` are training.drift's."""
+    """How far the watch of one version has come; `reference` and `charts` are training.drift's."""
 
     version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="watch")
     reference = models.JSONField(null=True, help_text="Figures of ordinary drawings; made once.")
     charts = models.JSONField(default=dict)
     alarms = models.JSONField(default=list, help_text="Drift found since the last acknowledgement.")
     seen = models.PositiveBigIntegerField(default=0, help_text="Drawings compared with the reference.")
+    reviewed = models.PositiveBigIntegerField(default=0, help_text="Accepted drawings, digits only.")
+    reviewed_right = models.PositiveBigIntegerField(default=0)
     last_time = models.DateTimeField(null=True)
     last_id = models.UUIDField(null=True)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -55,6 +57,11 @@ class Watch(models.Model):
         found = [f"{alarm['figure'].replace('_', ' ')} {alarm['direction']}" for alarm in self.alarms]
         return f"Drift: {', '.join(found)} than in the reference of {self.version}" if found else ""
 
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the reviewed drawings that the version read right, as of the last look."""
+        return self.reviewed_right / self.reviewed if self.reviewed else None
+
     def acknowledge(self, by: Any) -> None:  # noqa: ANN401
         """Take the alarms down and begin to sum up anew."""
         self.alarms, self.charts = [], {}
@@ -63,11 +70,15 @@ class Watch(models.Model):
 
     def following(self, until: datetime) -> models.QuerySet[Prediction]:
         """This version's drawings after the last one seen, oldest first."""
-        rows = Prediction.objects.filter(model_version=self.version_id, superseded=False, created_at__lte=until)
+        rows = Prediction.objects.filter(
+            model_version=self.version_id, superseded=False, created_at__lte=until
+        )
         if self.last_time:
             later = Q(created_at__gt=self.last_time) | Q(pk__gt=self.last_id)
             rows = rows.filter(later, created_at__gte=self.last_time)
-        return rows.order_by("created_at", "pk").only("pk", "created_at", "image", "input", "digit", "confidence")
+        return rows.order_by("created_at", "pk").only(
+            "pk", "created_at", "image", "input", "digit", "confidence"
+        )
 
 
 def look(until: datetime | None = None) -> None:
@@ -79,9 +90,28 @@ def look(until: datetime | None = None) -> None:
         return
     predictor = serving.load(version)
     until = until or timezone.now() - timedelta(seconds=SECONDS_UNTIL_SETTLED)
-    Watch.objects.get_or_create(version=version, defaults={"reference": version.metrics.get("drift_reference")})
+    Watch.objects.get_or_create(
+        version=version, defaults={"reference": version.metrics.get("drift_reference")}
+    )
     while _look_at_batch(version, predictor, until):
         pass
+    _count_reviewed()
+
+
+def _count_reviewed() -> None:
+    """Reviews come in for every version, active or not."""
+    accepted = Prediction.objects.filter(
+        review_status=Prediction.ReviewStatus.ACCEPTED, true_label__lt=NOT_A_DIGIT
+    )
+    counts = (
+        accepted.order_by()
+        .values("model_version")
+        .annotate(reviewed=Count("pk"), right=Count("pk", filter=Q(true_label=F("digit"))))
+    )
+    for row in counts:
+        Watch.objects.filter(version=row["model_version"]).update(
+            reviewed=row["reviewed"], reviewed_right=row["right"]
+        )
 
 
 @transaction.atomic
@@ -109,7 +139,9 @@ def _compare(watch: Watch, rows: list[Prediction], predictor: "Predictor") -> No
     figures = measure(rows, predictor, np.array(watch.reference["centres"]))
     for alarm in charts.add(reference.scores(figures)):
         number = alarm.pop("drawing")
-        watch.alarms.append(alarm | {"after": watch.seen + number + 1, "at": rows[number].created_at.isoformat()})
+        watch.alarms.append(
+            alarm | {"after": watch.seen + number + 1, "at": rows[number].created_at.isoformat()}
+        )
     watch.charts = charts.sums
     watch.seen += len(rows)
 

@@ -88,7 +88,7 @@ def post(client: Client, version: ModelVersion) -> Post:
 
 @pytest.fixture
 def small_mnist(monkeypatch: pytest.MonkeyPatch) -> "Mnist":
-    """A data set in MNIST's place whose digits are made up, so that tests need neither network nor minutes."""
+    """Made-up digits in MNIST's place, so that tests need neither network nor minutes."""
     from training import dataset, synthesis
 
     rng = np.random.default_rng(0)

@@ -11,7 +11,9 @@ from predictions.models import ModelVersion, Prediction
 Inputs = "np.ndarray[Any, np.dtype[np.uint8]]"
 
 
-def logged(version: ModelVersion, drawing: Any, digit: int, visitor: UUID | None = None, **changes: Any) -> Prediction:
+def logged(
+    version: ModelVersion, drawing: Any, digit: int, visitor: UUID | None = None, **changes: Any
+) -> Prediction:
     """One row that `version` answered with `digit`; `drawing` is a (28, 28) array or 784 bytes."""
     values: dict[str, Any] = {
         "model_version": version,

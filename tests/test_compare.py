@@ -17,7 +17,9 @@ from training.compare import (
 LABELS = np.arange(10_000) % 10
 
 
-def reading(labels: NDArray[np.int64], wrong: NDArray[np.int64], confidence: float = 0.99) -> NDArray[np.float64]:
+def reading(
+    labels: NDArray[np.int64], wrong: NDArray[np.int64], confidence: float = 0.99
+) -> NDArray[np.float64]:
     """Probabilities of a model that reads these rows as the next digit, and all others right."""
     read = labels.copy()
     read[wrong] = (read[wrong] + 1) % 10

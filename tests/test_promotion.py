@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from predictions.models import GateClosed, ModelVersion, Promotion
+from predictions.models import GateClosedError, ModelVersion, Promotion
 from tests.rows import version as version_named
 
 PASSED = {"name": "accuracy on MNIST test", "passed": True}
@@ -37,7 +37,9 @@ def first(db: None) -> ModelVersion:
     return first
 
 
-def test_candidate_that_is_as_good_is_promoted_and_the_decision_logged(first: ModelVersion, admin_user: User) -> None:
+def test_candidate_that_is_as_good_is_promoted_and_the_decision_logged(
+    first: ModelVersion, admin_user: User
+) -> None:
     promotion = compared("v2", "v1", PASSED).promote(admin_user, "better zeros")
     assert ModelVersion.objects.get(active=True).name == "v2"
     promotion.refresh_from_db()
@@ -47,7 +49,7 @@ def test_candidate_that_is_as_good_is_promoted_and_the_decision_logged(first: Mo
 
 
 def test_worse_candidate_stays_out(first: ModelVersion) -> None:
-    with pytest.raises(GateClosed, match="v2 is worse than v1: forward time"):
+    with pytest.raises(GateClosedError, match="v2 is worse than v1: forward time"):
         compared("v2", "v1", PASSED, FAILED).promote()
     assert names() == ["v1"]
     assert ModelVersion.objects.get(active=True) == first
@@ -56,13 +58,13 @@ def test_worse_candidate_stays_out(first: ModelVersion) -> None:
 def test_candidate_that_was_not_compared_with_the_active_version_stays_out(first: ModelVersion) -> None:
     candidate = compared("v3", "v0", PASSED)
     for unknown in (version_named("v2"), candidate):
-        with pytest.raises(GateClosed, match="has not been compared with the active version v1"):
+        with pytest.raises(GateClosedError, match="has not been compared with the active version v1"):
             unknown.promote()
 
 
 def test_override_needs_a_reason_and_is_logged(first: ModelVersion, admin_user: User) -> None:
     candidate = compared("v2", "v1", FAILED)
-    with pytest.raises(GateClosed, match="needs a reason"):
+    with pytest.raises(GateClosedError, match="needs a reason"):
         candidate.promote(admin_user, " ", override=True)
     promotion = candidate.promote(admin_user, "the faster machine comes tomorrow", override=True)
     assert promotion.override
@@ -76,7 +78,7 @@ def test_database_refuses_an_override_without_reason(first: ModelVersion) -> Non
 
 
 def test_active_version_is_not_promoted_again(first: ModelVersion) -> None:
-    with pytest.raises(GateClosed, match="v1 is already active"):
+    with pytest.raises(GateClosedError, match="v1 is already active"):
         first.promote()
 
 
@@ -94,7 +96,7 @@ def test_rollbacks_go_back_one_promotion_each(first: ModelVersion, admin_user: U
     promotions.roll_back()
     assert names() == ["v1", "v2", "v3", "v2", "v1"]
     assert ModelVersion.objects.get(active=True) == first
-    with pytest.raises(GateClosed, match="no earlier version"):
+    with pytest.raises(GateClosedError, match="no earlier version"):
         promotions.roll_back()
 
 
@@ -112,7 +114,9 @@ def test_which_version_answered_at_a_time_is_one_query(
     Promotion.objects.all().roll_back()
     times = list(Promotion.objects.order_by("pk").values_list("at", flat=True))
     with django_assert_num_queries(4):
-        answered = [ModelVersion.objects.answering_at(time) for time in [times[0] - timedelta(seconds=1), *times]]
+        answered = [
+            ModelVersion.objects.answering_at(time) for time in [times[0] - timedelta(seconds=1), *times]
+        ]
     assert [version and version.name for version in answered] == [None, "v1", "v2", "v1"]
 
 
@@ -138,7 +142,9 @@ def test_promote_command_promotes_by_name(first: ModelVersion, capsys: pytest.Ca
         (["v2", "--override"], "Promoting against the gate needs a reason."),
     ],
 )
-def test_promote_command_says_why_it_does_not(first: ModelVersion, arguments: list[str], complaint: str) -> None:
+def test_promote_command_says_why_it_does_not(
+    first: ModelVersion, arguments: list[str], complaint: str
+) -> None:
     compared("v2", "v1", FAILED)
     with pytest.raises(CommandError, match=complaint):
         call_command("promote", *arguments)

@@ -1,8 +1,6 @@
 """Retraining: a version that says where it comes from, or nothing at all."""
 
-from collections.abc import Callable
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -10,8 +8,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from predictions.models import ModelVersion, Prediction
-from predictions.retraining import TRAINING_LOCK, TrainingRuns, new_drawings, retrain
+from predictions.models import ModelVersion
+from predictions.retraining import TRAINING_LOCK, TrainingRunsError, new_drawings, retrain
 from predictions.splits import fingerprint, reviewed_drawings, side_of
 from predictions.watch import Watch
 from tests.drawings import accepted, logged
@@ -114,17 +112,25 @@ def test_stopped_training_leaves_nothing(reviewed: ModelVersion) -> None:
 
 
 def test_two_trainings_never_run_at_once(reviewed: ModelVersion) -> None:
-    parameters = {key: value for key, value in connection.get_connection_params().items() if key in ("host", "dbname", "user", "password", "port")}
+    parameters = {
+        key: value
+        for key, value in connection.get_connection_params().items()
+        if key in ("host", "dbname", "user", "password", "port")
+    }
     with psycopg.connect(**parameters) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [TRAINING_LOCK])
-        with pytest.raises(TrainingRuns):
+        with pytest.raises(TrainingRunsError):
             retrain(quiet, **QUICK)
     assert ModelVersion.objects.get() == reviewed
 
 
 def test_empty_log_is_trained_on_as_well(version: ModelVersion, small_mnist: Mnist) -> None:
     result = retrain(quiet, **QUICK)
-    assert ModelVersion.objects.get(name=result["version"]).dataset == {"train": {}, "validation": {}, "test": {}}
+    assert ModelVersion.objects.get(name=result["version"]).dataset == {
+        "train": {},
+        "validation": {},
+        "test": {},
+    }
 
 
 def test_new_version_is_watched_from_the_drawings_in_the_log(

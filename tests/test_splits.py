@@ -75,7 +75,7 @@ def test_drawings_without_a_visitor_only_train(version: ModelVersion) -> None:
 
 
 def test_about_a_tenth_of_the_visitors_test_and_a_tenth_validate() -> None:
-    counts = {side: 0 for side in ("train", "validation", "test")}
+    counts = dict.fromkeys(("train", "validation", "test"), 0)
     for number in range(5000):
         counts[side_of(UUID(int=number))] += 1
     assert counts["train"] == pytest.approx(4000, abs=100)

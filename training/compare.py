@@ -15,7 +15,9 @@ from scipy.stats import binomtest
 
 SIGNIFICANCE = 0.05
 DIGIT_TOLERANCE = 0.003  # share of a digit's drawings
-CALIBRATION_TOLERANCE = 0.002  # expected calibration error, a difference too small to see in the page's percentages
+CALIBRATION_TOLERANCE = (
+    0.002  # expected calibration error, a difference too small to see in the page's percentages
+)
 TIME_RATIO = 1.5
 LABEL_ERROR_SHARE = 0.1
 BINS = 15
@@ -25,7 +27,7 @@ Check = dict[str, Any]
 
 @dataclass(frozen=True)
 class Paired:
-    """One set of n digits, at least one, as both versions read it: (n,) labels, (n, 10) probabilities of each."""
+    """One set of n digits, at least one, as both versions read it: (n,) labels, (n, 10) probabilities."""
 
     name: str
     labels: NDArray[np.int64]
@@ -93,8 +95,8 @@ def calibration_not_worse(paired: Paired) -> Check:
 
 
 def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """How far confidence and accuracy lie apart, on average over fifteen equal bins of confidence (Naeini et al.,
-    2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning")."""
+    """How far confidence and accuracy lie apart, on average over fifteen equal bins of confidence (Naeini et
+    al., 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning")."""
     confidences, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
     gaps = np.bincount(bins, weights=confidences - right, minlength=BINS)
@@ -125,8 +127,8 @@ def not_slower(active: Callable[[], object], candidate: Callable[[], object], tu
 
 
 def labels_trusted(doubted: int, drawings: int) -> Check:
-    """Of the labels that are new since the active version, not too many may be doubted: what was trained beside
-    wrong labels must not answer, however well it does on a hold-out that was labelled by the same hand."""
+    """Of the labels that are new since the active version, not too many may be doubted: what was trained
+    beside wrong labels must not answer, however well it does on a hold-out labelled by the same hand."""
     share = doubted / drawings if drawings else 0.0
     return {
         "name": "reviewed labels",

@@ -1,7 +1,8 @@
 """Fine-tuning: a trained network learns reviewed drawings, and keeps what it knows.
 
-Every batch holds a fixed share of drawings, however few there are, beside the data that the network was trained
-on: without that, it would forget (Robins, 1995, "Catastrophic Forgetting, Rehearsal and Pseudorehearsal").
+Every batch holds a fixed share of drawings, however few there are, beside the data that the network was
+trained on: without that, it would forget (Robins, 1995, "Catastrophic Forgetting, Rehearsal and
+Pseudorehearsal").
 """
 
 from collections.abc import Callable, Iterator
@@ -58,8 +59,8 @@ def finetune(
     settings: FineTuning,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> DigitNet:
-    """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". What `report`
-    raises ends the training. `validation` only shows progress: it chooses nothing."""
+    """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". What
+    `report` raises ends the training. `validation` only shows progress: it chooses nothing."""
     torch.manual_seed(settings.seed)
     student = deepcopy(network).requires_grad_(True).train()
     average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
@@ -97,8 +98,8 @@ def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[
 
 
 def recalibrated(network: DigitNet, calibration: Calibration, validation: Digits) -> Calibration:
-    """The temperature under which the network's probabilities are the most likely ones on `validation` (Guo et
-    al., 2017, "On Calibration of Modern Neural Networks"); the thresholds stay the parent's."""
+    """The temperature under which `validation` is the most likely (Guo et al., 2017, "On Calibration of
+    Modern Neural Networks"); the thresholds stay the parent's."""
     with torch.inference_mode():
         parts = torch.from_numpy(validation.images).split(500)
         logits = torch.cat([network(to_tensor(part))[:, :DIGITS] for part in parts])

@@ -34,8 +34,8 @@ def find_label_errors(
     known_features: NDArray[np.float64],
     known_labels: NDArray[np.int64],
 ) -> LabelErrors:
-    """(n, d) features, (n,) labels and writers of the drawings; known ones, with every label among them, help to
-    judge each fold. Fewer writers than folds are one fold each; without drawings nothing is found."""
+    """(n, d) features, (n,) labels and writers of the drawings; known ones, with every label among them,
+    help to judge each fold. Fewer writers than folds are one fold each; without drawings nothing is found."""
     if not len(labels):
         return LabelErrors(np.array([], np.int64), np.array([], np.int64), np.array([]))
     probabilities = np.zeros((len(labels), len(np.unique(known_labels))))
@@ -43,7 +43,8 @@ def find_label_errors(
         for others, own in _folds(labels, writers):
             judge = LogisticRegression(C=0.1, max_iter=300)
             judge.fit(
-                np.concatenate([known_features, features[others]]), np.concatenate([known_labels, labels[others]])
+                np.concatenate([known_features, features[others]]),
+                np.concatenate([known_labels, labels[others]]),
             )
             probabilities[own] = judge.predict_proba(features[own])
     at = _issues(labels, probabilities)

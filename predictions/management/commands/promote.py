@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from predictions.gate import compare_with_active, is_compared
-from predictions.models import GateClosed, ModelVersion
+from predictions.models import GateClosedError, ModelVersion
 
 
 class Command(BaseCommand):
@@ -13,7 +13,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("version")
         parser.add_argument("--reason", default="", help="Why; kept in the log of promotions.")
-        parser.add_argument("--override", action="store_true", help="Promote against the gate; needs --reason.")
+        parser.add_argument(
+            "--override", action="store_true", help="Promote against the gate; needs --reason."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         version = ModelVersion.objects.filter(name=options["version"]).first()
@@ -24,6 +26,6 @@ class Command(BaseCommand):
             version.refresh_from_db()
         try:
             promotion = version.promote(reason=options["reason"], override=options["override"])
-        except GateClosed as closed:
+        except GateClosedError as closed:
             raise CommandError(str(closed)) from closed
         self.stdout.write(f"{version} answers now, instead of {promotion.previous or 'none'}.")

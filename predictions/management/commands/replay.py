@@ -42,7 +42,9 @@ class Command(BaseCommand):
             self.stdout.write(f"  {before} → {after}  {count:,}")
         if result["reviewed"]:
             before, after = result["accuracy_before"], result["accuracy_after"]
-            self.stdout.write(f"Of {result['reviewed']:,} reviewed: {before:.2%} right before, {after:.2%} after.")
+            self.stdout.write(
+                f"Of {result['reviewed']:,} reviewed: {before:.2%} right before, {after:.2%} after."
+            )
 
 
 def time(text: str | None) -> str | None:

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions.models import GateClosed, Promotion
+from predictions.models import GateClosedError, Promotion
 
 
 class Command(BaseCommand):
@@ -15,6 +15,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         try:
             promotion = Promotion.objects.all().roll_back(reason=options["reason"])
-        except GateClosed as error:
+        except GateClosedError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{promotion.version} answers again, instead of {promotion.previous}.")
