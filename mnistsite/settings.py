@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.humanize",
     "pgtrigger",
+    "procrastinate.contrib.django",
     "ninja",  # for the API docs' own static files
     "mnistsite",
     "predictions",
@@ -151,18 +152,28 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 API_RATE = env.text("API_RATE", "100/s")
 NINJA_NUM_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 
+# Where MNIST lies, or is fetched to.
+MNIST_DIR = Path(env.text("MNIST_DIR", str(VAR_DIR / "data")))
+# At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
+# reviewed after so many days (0: keeps them).
+RETRAIN_AFTER = env.integer("RETRAIN_AFTER", 200)
+RETENTION_DAYS = env.integer("RETENTION_DAYS", 0)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    # The queue tells of every job of the timetable, several a minute.
+    "loggers": {"procrastinate": {"level": "WARNING"}},
 }
 
 # The first admin account's, which may be in a file; empty: `manage.py setup` makes a random one.
 ADMIN_PASSWORD = env.text("DJANGO_SUPERUSER_PASSWORD")
 
 UNFOLD = {
+    "ENVIRONMENT": "predictions.admin.watch.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.text("UI_URL", "http://localhost:8501"),

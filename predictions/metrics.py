@@ -1,8 +1,11 @@
 """What /metrics shows to Prometheus."""
 
+from collections.abc import Iterator
+
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Histogram,
@@ -10,6 +13,10 @@ from prometheus_client import (
     multiprocess,
     values,
 )
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from predictions.watch import Watch
 
 PREDICTIONS = Counter(
     "digits_predictions", "Predictions answered.", ["model_version", "source", "digit", "uncertain"]
@@ -23,10 +30,35 @@ FEEDBACK = Counter("digits_feedback", "Visitors' claims.", ["right"])
 ERRORS = Counter("digits_errors", "Requests that were answered with an error.", ["code"])
 
 
+class Watches(Collector):
+    """What the watch has found; asked of the database at each scrape, since the worker finds it."""
+
+    def collect(self) -> Iterator[Metric]:
+        drift = GaugeMetricFamily(
+            "digits_drift", "Drifted figures of what people draw.", labels=["model_version"]
+        )
+        accuracy = GaugeMetricFamily(
+            "digits_reviewed_accuracy", "Share of reviewed drawings read right.", labels=["model_version"]
+        )
+        for watch in Watch.objects.select_related("version").only("version__name", *WATCHED):
+            drift.add_metric([watch.version.name], len(watch.alarms))
+            if watch.accuracy is not None:
+                accuracy.add_metric([watch.version.name], watch.accuracy)
+        yield from (drift, accuracy)
+
+
+WATCHED = ("alarms", "reviewed", "reviewed_right")
+WATCHES = CollectorRegistry()
+WATCHES.register(Watches())
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """All web processes' figures together, where gunicorn.conf.py has set a directory to share them."""
     registry = CollectorRegistry()
     if values.ValueClass.__name__ == "MmapedValue":
         multiprocess.MultiProcessCollector(registry)
-        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    else:
+        registry = REGISTRY
+    return HttpResponse(
+        generate_latest(registry) + generate_latest(WATCHES), content_type=CONTENT_TYPE_LATEST
+    )

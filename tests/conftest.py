@@ -5,8 +5,9 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -16,6 +17,12 @@ from PIL import Image, ImageDraw
 from predictions import serving
 from predictions.models import ModelVersion
 from tests.browser import CHROMIUM
+
+# Tests have little to compute at a time; two threads would wait for each other's processor.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if TYPE_CHECKING:
+    from training.dataset import Mnist
 
 Strokes = list[list[list[float]]]
 
@@ -77,3 +84,15 @@ def post(client: Client, version: ModelVersion) -> Post:
         return client.post(f"/api/{path}", body, content_type="application/json")
 
     return post
+
+
+@pytest.fixture
+def small_mnist(monkeypatch: pytest.MonkeyPatch) -> "Mnist":
+    """Made-up digits in MNIST's place, so that tests need neither network nor minutes."""
+    from training import dataset, synthesis
+
+    rng = np.random.default_rng(0)
+    parts = [dataset.Digits(*synthesis.digits(count, rng)) for count in (300, 60, 200)]
+    mnist = dataset.Mnist(*parts)
+    monkeypatch.setattr(dataset, "load_mnist", lambda folder: mnist)
+    return mnist

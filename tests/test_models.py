@@ -58,7 +58,7 @@ def test_only_one_version_is_active(version: ModelVersion) -> None:
 
 def test_promotion_is_logged_with_who_and_what_was_before(version: ModelVersion, admin_user: User) -> None:
     newer = ModelVersion.objects.create(name="two", checkpoint=b"", seed=0, **UNKNOWN)
-    newer.promote(by=admin_user, reason="better")
+    newer.promote(by=admin_user, reason="better", override=True)
     promotion = Promotion.objects.first()
     assert promotion is not None
     assert (promotion.version, promotion.previous, promotion.by) == (newer, version, admin_user)

@@ -27,6 +27,7 @@ def navigation(request: HttpRequest) -> list[Item]:
         item("Queue", "reviews", "predictions_prediction_queue", change),
         item("Grid", "grid_view", "predictions_prediction_grid", change),
         item("Predictions", "list", "predictions_prediction_changelist", see),
+        item("Label doubts", "help", "predictions_labeldoubt_changelist", change),
         item("Export and import", "swap_vert", "predictions_prediction_transfer", see),
     ]
     model = [
@@ -37,6 +38,8 @@ def navigation(request: HttpRequest) -> list[Item]:
             "predictions.view_modelversion",
         ),
         item("Promotions", "history", "predictions_promotion_changelist", "predictions.view_promotion"),
+        item("Jobs", "manufacturing", "predictions_job_changelist", "predictions.view_job"),
+        item("Watches", "earthquake", "predictions_watch_changelist", "predictions.view_watch"),
     ]
     accounts = [
         item("Users", "person", "auth_user_changelist", "auth.view_user"),

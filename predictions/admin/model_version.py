@@ -1,4 +1,4 @@
-"""Model versions and the log of promotions: to read, and to promote."""
+"""Model versions and the log of promotions: to compare, to promote and to roll back."""
 
 import json
 from typing import Any
@@ -7,11 +7,17 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from predictions.models import ModelVersion, Promotion
+from predictions.jobs import AlreadyQueuedError, Job
+from predictions.models import GateClosedError, ModelVersion, Promotion
+
+VERSIONS = "admin:predictions_modelversion_changelist"
+JOBS = "admin:predictions_job_changelist"
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -25,9 +31,13 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+def gate_table(decision: dict[str, Any] | None) -> SafeString:
+    return SafeString(render_to_string("predictions/gate.html", {"gate": decision}))
+
+
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ["name", "is_active", "test_accuracy", "parent", "seed", "code_version", "created_at"]
+    list_display = ["name", "is_active", "test_accuracy", "passed", "parent", "seed", "created_at"]
     list_select_related = False
     search_fields = ["name"]
     fields = [
@@ -35,12 +45,15 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         "active",
         "created_at",
         "parent",
+        "gate_decision",
         "measured",
+        "drawings",
         "data_fingerprint",
         "seed",
         "code_version",
     ]
-    actions_detail = ["promote"]
+    actions_list = ["train_now", "roll_back"]
+    actions_detail = ["promote", "compare", "replay"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         return (
@@ -48,41 +61,116 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             .get_queryset(request)
             .defer("checkpoint")
             .select_related("parent")
-            .defer("parent__checkpoint")
+            .defer("parent__checkpoint", "parent__dataset", "parent__metrics")
         )
 
     def has_promote_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
         return request.user.has_perm("predictions.promote_modelversion")
 
+    def has_start_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+        return request.user.has_perm("predictions.add_job")
+
     @display(description="Active", boolean=True)
     def is_active(self, version: ModelVersion) -> bool:
         return version.active
+
+    @display(description="Gate", boolean=True)
+    def passed(self, version: ModelVersion) -> bool | None:
+        return version.gate["passed"] if version.gate else None
 
     @display(description="MNIST test accuracy")
     def test_accuracy(self, version: ModelVersion) -> str:
         accuracy = version.metrics.get("test_accuracy")
         return "–" if accuracy is None else f"{accuracy:.2%}"
 
+    @display(description="Gate")
+    def gate_decision(self, version: ModelVersion) -> str:
+        return gate_table(version.gate)
+
     @display(description="Metrics")
     def measured(self, version: ModelVersion) -> str:
         return format_html("<pre>{}</pre>", json.dumps(version.metrics, indent=2))
 
+    @display(description="Reviewed drawings")
+    def drawings(self, version: ModelVersion) -> str:
+        return ", ".join(f"{len(rows):,} {side}" for side, rows in version.dataset.items()) or "none"
+
     @action(description="Promote", permissions=["promote"])
     def promote(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Ask, with room for a reason; then this version answers."""
+        """Show the gate's decision and ask, with room for a reason; then this version answers."""
         version = get_object_or_404(self.get_queryset(request), pk=object_id)
-        if request.method == "POST":
-            version.promote(request.user, request.POST["reason"])
-            self.message_user(request, f"{version} answers from now on.", messages.SUCCESS)
-            return redirect("admin:predictions_modelversion_changelist")
-        context = {**self.admin_site.each_context(request), "title": f"Promote {version}", "version": version}
+        if request.method == "POST" and self.promoted(request, version):
+            return redirect(VERSIONS)
+        obstacle = version.obstacle(ModelVersion.objects.active())
+        title = f"Promote {version}"
+        context = {"title": title, "version": version, "obstacle": obstacle, "gate": gate_table(version.gate)}
+        context |= self.admin_site.each_context(request)
         return render(request, "predictions/confirm_promotion.html", context)
+
+    def promoted(self, request: HttpRequest, version: ModelVersion) -> bool:
+        override = "override" in request.POST
+        try:
+            version.promote(request.user, request.POST["reason"], override=override)
+        except GateClosedError as closed:
+            self.message_user(request, str(closed), messages.ERROR)
+            return False
+        self.message_user(request, f"{version} answers from now on.", messages.SUCCESS)
+        return True
+
+    @action(description="Roll back", permissions=["promote"])
+    def roll_back(self, request: HttpRequest) -> HttpResponse:
+        """Ask, with room for a reason; then the version before the active one answers again."""
+        if request.method == "POST":
+            try:
+                back = Promotion.objects.all().roll_back(request.user, request.POST["reason"])
+                self.message_user(request, f"{back.version} answers again.", messages.SUCCESS)
+            except GateClosedError as closed:
+                self.message_user(request, str(closed), messages.ERROR)
+            return redirect(VERSIONS)
+        context = {**self.admin_site.each_context(request), "title": "Roll back"}
+        context["standing"] = Promotion.objects.all().standing()
+        return render(request, "predictions/confirm_rollback.html", context)
+
+    @action(description="Train now", permissions=["start"])
+    def train_now(self, request: HttpRequest) -> HttpResponse:
+        return self.started(request, Job.Kind.TRAIN)
+
+    @action(description="Compare with the active version", permissions=["start"])
+    def compare(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+        return self.started(request, Job.Kind.COMPARE, version=version.name)
+
+    @action(description="Replay the log", permissions=["start"])
+    def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+        return self.started(request, Job.Kind.REPLAY, version=version.name)
+
+    def started(self, request: HttpRequest, kind: Job.Kind, **arguments: Any) -> HttpResponse:  # noqa: ANN401
+        """Ask, then queue the job and show the list of jobs."""
+        if request.method != "POST":
+            context = self.admin_site.each_context(request) | {"title": kind.label, "arguments": arguments}
+            return render(request, "predictions/confirm_job.html", context)
+        try:
+            job = Job.objects.start(kind, request.user, **arguments)
+            self.message_user(request, f"{job} is queued.", messages.SUCCESS)
+        except AlreadyQueuedError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        return redirect(JOBS)
 
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
-    list_display = ["at", "version", "previous", "by", "reason"]
+    list_display = ["at", "version", "previous", "by", "is_rollback", "override", "reason"]
+    fields = ["at", "version", "previous", "by", "reason", "override", "rolls_back", "gate_decision"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
-        rows = super().get_queryset(request).select_related("version", "previous", "by")
+        rows = super().get_queryset(request).select_related("version", "previous", "by", "rolls_back")
         return rows.defer("version__checkpoint", "previous__checkpoint")
+
+    @display(description="Rollback", boolean=True)
+    def is_rollback(self, promotion: Promotion) -> bool:
+        return promotion.rolls_back_id is not None
+
+    @display(description="Gate")
+    def gate_decision(self, promotion: Promotion) -> str:
+        return gate_table(promotion.decision)

@@ -6,8 +6,11 @@ from django.contrib.auth.management import create_permissions
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-SEE = ["view_prediction", "view_labelchange", "view_modelversion", "view_promotion"]
-TRAIN = ["promote_modelversion", "export_prediction"]
+SEE = [
+    f"view_{model}"
+    for model in ("prediction", "labelchange", "labeldoubt", "modelversion", "promotion", "job", "watch")
+]
+TRAIN = ["promote_modelversion", "export_prediction", "add_job", "change_job", "change_watch"]
 ACCOUNTS = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("user", "group")]
 ROLES = {
     "operator": [*SEE, "change_prediction"],

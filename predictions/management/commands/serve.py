@@ -62,6 +62,7 @@ def commands(ui_port: int) -> dict[str, list[str]]:
     address = ["--server.address", "127.0.0.1", "--server.port", str(ui_port), "--server.headless", "true"]
     return {
         "The web server": [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
+        "The worker": [sys.executable, "manage.py", "worker"],
         "The drawing page": [sys.executable, "-m", "streamlit", "run", "streamlit_ui/app.py", *address],
     }
 

@@ -1,0 +1,109 @@
+"""Fine-tuning: a trained network learns reviewed drawings, and keeps what it knows.
+
+Every batch holds a fixed share of drawings, however few there are, beside the data that the network was
+trained on: without that, it would forget (Robins, 1995, "Catastrophic Forgetting, Rehearsal and
+Pseudorehearsal").
+"""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from classifier.checkpoint import Calibration
+from classifier.model import DIGITS, DigitNet, to_tensor
+from training import synthesis
+from training.augment import Strength, augment
+from training.dataset import Digits
+from training.train import validation_accuracy
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """The share of drawings and the learning rate are measured in docs/learning-loop.md."""
+
+    steps: int = 600
+    seed: int = 1
+    batch: int = 256
+    drawings_share: float = 0.25  # of each batch
+    learning_rate: float = 0.001  # falls as a cosine
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.02
+    averaging: float = 0.99  # decay of the weights' moving average, a step
+    made_up: int = 3_000  # digits, and as many drawings that are none
+    strength: Strength = field(default_factory=Strength)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`accuracy` is the validation accuracy, measured ten times in all."""
+
+    step: int
+    steps: int
+    loss: float
+    accuracy: float | None
+
+
+def finetune(
+    network: DigitNet,
+    known: Digits,
+    drawings: Digits,
+    validation: Digits,
+    settings: FineTuning,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> DigitNet:
+    """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". What
+    `report` raises ends the training. `validation` only shows progress: it chooses nothing."""
+    torch.manual_seed(settings.seed)
+    student = deepcopy(network).requires_grad_(True).train()
+    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
+    optimizer = AdamW(student.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = CosineAnnealingLR(optimizer, settings.steps)
+    for step, (images, labels) in enumerate(_batches(known, drawings, settings), 1):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = student(images)
+        loss = cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(student)
+        measured = step % max(1, settings.steps // 10) == 0
+        accuracy = validation_accuracy(average.module.eval(), validation, "cpu") if measured else None
+        report(Progress(step, settings.steps, loss.item(), accuracy))
+    result: DigitNet = average.module.eval()
+    return result
+
+
+def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random drawings and random known digits, in their shares, augmented."""
+    rng = np.random.default_rng(settings.seed)
+    random = torch.Generator().manual_seed(settings.seed)
+    spoilable = known.images[(known.labels >= 2) & (known.labels <= 5)]
+    rest = known + Digits(*synthesis.digits(settings.made_up, rng))
+    rest = rest + Digits(*synthesis.non_digits(settings.made_up, spoilable, rng))
+    share = round(settings.drawings_share * settings.batch) if len(drawings) else 0
+    for _ in range(settings.steps):
+        chosen = drawings[rng.integers(0, len(drawings), share)] if share else drawings
+        batch = chosen + rest[rng.integers(0, len(rest), settings.batch - share)]
+        images = augment(to_tensor(torch.from_numpy(batch.images)), settings.strength, random)
+        yield images.contiguous(memory_format=torch.channels_last), torch.from_numpy(batch.labels)
+
+
+def recalibrated(network: DigitNet, calibration: Calibration, validation: Digits) -> Calibration:
+    """The temperature under which `validation` is the most likely (Guo et al., 2017, "On Calibration of
+    Modern Neural Networks"); the thresholds stay the parent's."""
+    with torch.inference_mode():
+        parts = torch.from_numpy(validation.images).split(500)
+        logits = torch.cat([network(to_tensor(part))[:, :DIGITS] for part in parts])
+    labels = torch.from_numpy(validation.labels)
+    temperatures = [number / 100 for number in range(30, 200)]
+    losses = [cross_entropy(logits / temperature, labels).item() for temperature in temperatures]
+    return replace(calibration, temperature=temperatures[losses.index(min(losses))])
