@@ -67,5 +67,7 @@ def figures(metrics: dict[str, Any]) -> str:
         for name, measured in metrics.items()
         if isinstance(measured, dict) and measured.keys() >= {"count", "accuracy", "refused"}
     )
+    if not rows:
+        return '<p class="quiet">It came without figures.</p>'
     head = "<tr><th>Measured on</th><th>Digits</th><th>Read right</th><th>Not sure</th></tr>"
     return f'<table class="history"><thead>{head}</thead><tbody>{rows}</tbody></table>'

@@ -24,13 +24,7 @@ def prepared(data: bytes) -> bytes:
                 raise RefusedError("This picture has too many pixels.")
             picture.draft("L", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))  # a JPEG decodes no more than it needs
             grey = _on_white(ImageOps.exif_transpose(picture))
-    except (
-        UnidentifiedImageError,
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ) as problem:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
         raise RefusedError("This file cannot be read as a picture.") from problem
     grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX, reducing_gap=None)
     file = io.BytesIO()

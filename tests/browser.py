@@ -54,7 +54,7 @@ def visit(browser: Browser, url: str, size: str = "desktop", scheme: str = "ligh
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.goto(url)
     load(page)
     return page
