@@ -69,6 +69,7 @@ class Companion {
   // By itself the package waits 200 ms for the next stroke before it sends this one.
   lifted() {
     this.pen = null;
+    document.querySelector(".st-key-answer")?.setAttribute("aria-live", "polite"); // is read out
     setTimeout(() => this.tool("Update")?.click());
   }
 

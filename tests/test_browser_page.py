@@ -82,6 +82,7 @@ def test_every_stroke_is_answered_and_logged_with_its_strokes(
         (second, 2, False),
     ]
     assert Image.open(io.BytesIO(stored[-1]["image"])).size == (280, 280)
+    expect(page.locator(".st-key-answer")).to_have_attribute("aria-live", "polite")
     shown = page.locator(".st-key-answer").inner_text()
     assert re.search(r"\d", shown)[0] == str(stored[-1]["digit"])  # type: ignore[index]
 
