@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from predictions.admin import model_version, prediction
+from predictions.admin import accounts, model_version, prediction
 
-__all__ = ["model_version", "prediction"]
+__all__ = ["accounts", "model_version", "prediction"]
 
 admin.site.index_title = "Dashboard"
 admin.site.index_template = "predictions/dashboard.html"
