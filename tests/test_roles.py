@@ -15,6 +15,7 @@ LIST = "/admin/predictions/prediction/"
 VERSIONS = "/admin/predictions/modelversion/"
 QUEUE = f"{LIST}queue/"
 USERS = "/admin/auth/user/"
+JOINED = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,18 @@ def test_a_trainer_promotes_a_version_with_a_reason() -> None:
         "trainer",
         "Better on sevens.",
     )
+
+
+def test_an_admin_makes_accounts_but_no_superuser_and_changes_none() -> None:
+    client = client_of("admin")
+    account = {"username": "new", "password1": "a long password", "password2": "a long password"}
+    client.post(f"{USERS}add/", account | {"usable_password": "true"})
+    made = User.objects.get(username="new")
+    client.post(
+        f"{USERS}{made.pk}/change/", {"username": "new", "is_staff": "on", "is_superuser": "on"} | JOINED
+    )
+    made.refresh_from_db()
+    assert (made.is_staff, made.is_superuser) == (True, False)
+    root = User.objects.create_superuser("root", password="a password")
+    assert client.post(f"{USERS}{root.pk}/password/", account).status_code == 403
+    assert client.post(f"{USERS}{root.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError("There is no model version yet: run 'manage.py setup' first.")
         started = time.monotonic()
         try:
-            pool = demo_log.make_pool(load_mnist(data_dir).test)
+            pool = demo_log.make_pool(load_mnist(data_dir).test[:rows])
         except DatasetError as error:
             raise CommandError(str(error)) from error
         demo_log.copy_log(pool, rows)

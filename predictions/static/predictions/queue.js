@@ -15,6 +15,7 @@
     const unsent = new Set(); // ids of rows whose decision is on its way
     let sending = Promise.resolve(); // requests about rows go out one after the other
     let leasing = false;
+    let answered = false; // whether the server has said what waits
     let waiting = 0;
     let times = []; // of decisions
 
@@ -28,7 +29,9 @@
         };
         try {
             take(await desk.post(urls.lease, request));
+            answered = true;
         } catch (error) {
+            answered = false;
             desk.say(error.message);
         }
         leasing = false;
@@ -48,7 +51,7 @@
     function show() {
         const row = rows[0];
         desk.byId("item").hidden = !row;
-        desk.byId("empty").hidden = Boolean(row) || leasing;
+        desk.byId("empty").hidden = Boolean(row) || leasing || !answered;
         showProgress();
         if (!row) return;
         desk.byId("drawing").src = row.drawing;
