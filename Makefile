@@ -22,7 +22,8 @@ lint: .venv/dev
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
 
 screenshots: .venv/dev
-	@$(VENV)/python -m benchmarks.screenshots
+	@$(VENV)/python -m benchmarks.screenshots_page
+	@$(VENV)/python -m benchmarks.screenshots_desk
 
 # Which groups are installed is noted in the environment itself; new pins install anew.
 .venv/web-and-ui: GROUPS := --group web --group local --group ui

@@ -1,6 +1,6 @@
 """The pictures of docs/screenshots, taken from the running product: `make screenshots`.
 
-    python -m benchmarks.screenshots
+    python -m benchmarks.screenshots_page
 
 Starts the whole product on a var/ of its own, draws, gives feedback, and photographs the page at three
 sizes in light and dark.

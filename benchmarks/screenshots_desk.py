@@ -1,6 +1,6 @@
 """Screenshots of the review desk, from the running product.
 
-    python -m docs.desk_screenshots [--data-dir var/data]
+    python -m benchmarks.screenshots_desk [--data-dir var/data]
 
 Starts the product on a var/ of its own with a made-up log of 3,000 rows; writes docs/screenshots/desk-*.png.
 """
