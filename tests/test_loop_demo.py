@@ -17,7 +17,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_people_draw_the_operator_reviews_the_model_learns(
-    live_server: Any, version: ModelVersion, small_mnist: Mnist, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    live_server: Any,
+    version: ModelVersion,
+    small_mnist: Mnist,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     picture = tmp_path / "curve.png"
     options = ["--reviews", "40", "80", "--steps", "5", "--picture", str(picture)]

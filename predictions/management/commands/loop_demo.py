@@ -107,9 +107,9 @@ class Command(BaseCommand):
 
 def load(file: Path, unseen: list[str]) -> "tuple[Drawings, dict[str, Digits]]":
     """The drawings of the people who take part, and what measures: unseen people's, and MNIST's test set."""
-    from classifier.preprocess import render_strokes, to_input
     from training.dataset import DatasetError, Digits, load_mnist
-    from training.drawings import Drawings, load_drawings
+    from training.drawings import load_drawings
+    from training.evaluate import as_strokes
 
     try:
         everything, mnist = load_drawings(file), load_mnist(settings.MNIST_DIR)
@@ -119,34 +119,31 @@ def load(file: Path, unseen: list[str]) -> "tuple[Drawings, dict[str, Digits]]":
     missing = set(unseen) - set(everything.sources)
     if missing:
         raise CommandError(f"Nobody of {', '.join(sorted(missing))} is in {file}.")
-    inputs = [
-        to_input(render_strokes([stroke.tolist() for stroke in everything.strokes[at]]))
-        for at in np.flatnonzero(held_out)
-    ]
-    test = Digits(np.stack(inputs), everything.labels[held_out].astype(np.int64))
-    taking_part = np.flatnonzero(~held_out)
-    drawings = Drawings(
-        [everything.strokes[at] for at in taking_part],
-        everything.labels[taking_part],
-        everything.sources[taking_part],
-    )
-    return drawings, {"unseen people": test, "MNIST test": mnist.test}
+    unseen_people = at_places(everything, held_out)
+    test = Digits(as_strokes(unseen_people), unseen_people.labels.astype(np.int64))
+    return at_places(everything, ~held_out), {"unseen people": test, "MNIST test": mnist.test}
+
+
+def at_places(drawings: "Drawings", chosen: "NDArray[np.bool_]") -> "Drawings":
+    strokes = [drawings.strokes[at] for at in np.flatnonzero(chosen)]
+    return type(drawings)(strokes, drawings.labels[chosen], drawings.sources[chosen])
 
 
 def simulated_people(drawings: "Drawings", api: str) -> Iterator[tuple[UUID, int]]:
     """Send the drawings as the page does, each visitor's together, visitors in random order; give the id of
     each prediction and its true label. A file keeps one person's drawings together."""
-    from training.drawings import any_hand, draw
+    from training.drawings import draw
+    from training.evaluate import any_hands
 
     random = np.random.default_rng(0)
-    session = requests.Session()
+    session, hands = requests.Session(), any_hands()
     people = np.array_split(np.arange(len(drawings)), max(1, len(drawings) // DRAWINGS_PER_VISITOR))
     for person in random.permutation(len(people)).tolist():
         visitor = uuid5(NAMESPACE_URL, f"simulated person {person}")
         for at in people[person]:
             strokes, label = drawings.strokes[at], int(drawings.labels[at])
             body = {
-                "image": png(draw(strokes, any_hand(random))),
+                "image": png(draw(strokes, next(hands))),
                 "strokes": [stroke.tolist() for stroke in strokes],
                 "visitor": str(visitor),
                 "source": "page",
@@ -158,9 +155,9 @@ def simulated_people(drawings: "Drawings", api: str) -> Iterator[tuple[UUID, int
             yield UUID(key), label
 
 
-def png(ink: "NDArray[np.uint8]") -> str:
+def png(canvas: bytes) -> str:
     file = io.BytesIO()
-    Image.fromarray(ink).save(file, "PNG")
+    Image.open(io.BytesIO(canvas)).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
@@ -207,7 +204,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def error(figures: dict[str, Any]) -> str:
     low, high = figures["interval"]
-    count = f"{figures['errors']} of {figures['digits']:,}"
+    count = f"{figures['errors']} of {figures['count']:,}"
     return f"{1 - figures['accuracy']:.2%} ({1 - high:.2%} to {1 - low:.2%}; {count})"
 
 
