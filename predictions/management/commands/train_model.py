@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Trains a model on MNIST, made-up and reviewed drawings, stores it as a model version, and compares it "
-        "with the active one. Where drawings have been reviewed, the active version is fine-tuned on them."
+        "Trains a model on MNIST, made-up and reviewed drawings, stores it as a model version, and compares "
+        "it with the active one. Where drawings have been reviewed, the active version is fine-tuned on them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
