@@ -1,6 +1,6 @@
 """Retraining: reviewed drawings in, a new version out, compared with the one that answers."""
 
-import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -76,60 +76,53 @@ def _train(
     report: Report, parent: ModelVersion, drawings: Reviewed, mnist: "Mnist", tuning: "FineTuning"
 ) -> ModelVersion:
     from classifier.checkpoint import Checkpoint, dump, load
-    from training.finetune import Progress, finetune, recalibrated
+    from training.calibrate import calibrate
+    from training.dataset import without_copies
+    from training.finetune import Progress, finetune
 
-    start = load(bytes(parent.checkpoint))
-    sets = {
-        "MNIST test": mnist.test,
-        "MNIST validation": mnist.validation,
-        **{f"drawings {side}": _digits(drawings.on(side)) for side in SIDES},
-    }
-    validation, curve = sets["MNIST validation"] + sets["drawings validation"], []
+    started = time.monotonic()
+    start, curve = load(bytes(parent.checkpoint)).network(), []
+    known, train = without_copies(mnist.train, mnist.test), all_of(drawings.on(Side.TRAIN))
+    validation = mnist.validation + digits_of(drawings.on(Side.VALIDATION))
 
     def on_step(progress: Progress) -> None:
         report(progress.step / progress.steps, f"step {progress.step} of {progress.steps}")
         if progress.accuracy is not None:
             curve.append(asdict(progress))
 
-    train = drawings.on(Side.TRAIN)
-    network = finetune(start.network(), mnist.train, _all(train), validation, tuning, on_step)
-    calibration = recalibrated(network, start.calibration, validation)
-    facts = {"curve": curve, "settings": asdict(tuning)}
-    data = dump(Checkpoint(network.config, network.state_dict(), calibration, facts))
+    network = finetune(start, known, train, validation, tuning, on_step)
+    facts = {"curve": curve, "settings": asdict(tuning), "trained_on": len(known) + len(train)}
+    data = dump(Checkpoint(network.config, network.state_dict(), calibrate(network, validation), facts))
     predictor = serving.load(ModelVersion(checkpoint=data))
-    measured = {name: measured(predictor, digits) for name, digits in sets.items() if len(digits)}
-    facts |= {"sets": measured, "test_accuracy": measured["MNIST test"]["accuracy"]}
+    sets = {"mnist_test": mnist.test, "mnist_validation": mnist.validation}
+    sets |= {f"drawings_{side}": digits_of(drawings.on(side)) for side in SIDES}
+    facts |= {name: measured(predictor, digits) for name, digits in sets.items() if len(digits)}
+    facts["seconds"] = round(time.monotonic() - started)
     return _store(parent, drawings, mnist, predictor, checkpoint=data, metrics=facts, seed=tuning.seed)
 
 
-def _all(drawings: Reviewed) -> "Digits":
+def all_of(drawings: Reviewed) -> "Digits":
     from training.dataset import Digits
 
     return Digits(drawings.inputs, drawings.labels)
 
 
-def _digits(drawings: Reviewed) -> "Digits":
+def digits_of(drawings: Reviewed) -> "Digits":
     """Without what is no digit, which has no right answer among the ten."""
-    both = _all(drawings)
-    return both[both.labels != NOT_A_DIGIT]
+    return all_of(drawings)[drawings.labels != NOT_A_DIGIT]
 
 
 def measured(predictor: "Predictor", digits: "Digits") -> dict[str, Any]:
-    """Accuracy with Wilson's 95 % interval, and the expected calibration error."""
+    """What training.evaluate says, with the errors and Wilson's 95 % interval of the accuracy."""
     from scipy.stats import binomtest
 
-    from training.compare import expected_calibration_error
+    from training.evaluate import ask
 
-    probabilities, _ = predictor.probabilities(digits.images)
-    errors = int((probabilities.argmax(1) != digits.labels).sum())
-    interval = binomtest(len(digits) - errors, len(digits)).proportion_ci(method="wilson")
-    return {
-        "digits": len(digits),
-        "errors": errors,
-        "accuracy": 1 - errors / len(digits),
-        "interval": [round(interval.low, 6), round(interval.high, 6)],
-        "calibration_error": round(expected_calibration_error(probabilities, digits.labels), 6),
-    }
+    answers = ask(predictor, digits.images, digits.labels)
+    right = int(answers.correct.sum())
+    interval = binomtest(right, len(digits)).proportion_ci(method="wilson")
+    bounds = [round(interval.low, 6), round(interval.high, 6)]
+    return {**answers.figures(), "errors": len(digits) - right, "interval": bounds}
 
 
 @transaction.atomic
@@ -140,6 +133,8 @@ def _store(
     predictor: "Predictor",
     **facts: Any,  # noqa: ANN401
 ) -> ModelVersion:
+    from training.recipe import code_version
+
     manifest = drawings.manifest()
     version = ModelVersion.objects.create(
         name=ModelVersion.objects.next_name(),
@@ -153,12 +148,3 @@ def _store(
     if len(recent) == REFERENCE_SIZE:
         Watch.objects.create(version=version, reference=make_reference(recent, predictor))
     return version
-
-
-def code_version() -> str:
-    """The SHA-256 of the code that makes a model, which a container without git can tell as well."""
-    digest = hashlib.sha256()
-    for package in ("classifier", "training"):
-        for file in sorted((settings.BASE_DIR / package).glob("*.py")):
-            digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()[:12]

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from training.compare import (
     Paired,
     calibration_not_worse,
-    expected_calibration_error,
     labels_trusted,
     no_digit_worse,
     not_slower,
     not_worse,
 )
+from training.evaluate import calibration_error
 
 LABELS = np.arange(10_000) % 10
 
@@ -67,8 +67,8 @@ def test_one_digit_within_its_noise_passes() -> None:
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     wrong = np.flatnonzero(LABELS == 3)  # 90 % right
-    assert expected_calibration_error(reading(LABELS, wrong, 0.97), LABELS) == pytest.approx(0.07)
-    assert expected_calibration_error(reading(LABELS, wrong, 0.9), LABELS) == pytest.approx(0, abs=1e-9)
+    assert calibration_error(reading(LABELS, wrong, 0.97), LABELS) == pytest.approx(0.07)
+    assert calibration_error(reading(LABELS, wrong, 0.9), LABELS) == pytest.approx(0, abs=1e-9)
 
 
 def test_overconfident_candidate_fails() -> None:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from training.evaluate import calibration_error
+
 SIGNIFICANCE = 0.05
 DIGIT_TOLERANCE = 0.003  # share of a digit's drawings
 CALIBRATION_TOLERANCE = (
@@ -20,7 +22,6 @@ CALIBRATION_TOLERANCE = (
 )
 TIME_RATIO = 1.5
 LABEL_ERROR_SHARE = 0.1
-BINS = 15
 
 Check = dict[str, Any]
 
@@ -88,25 +89,17 @@ def calibration_not_worse(paired: Paired) -> Check:
     return {
         "name": f"calibration on {paired.name}",
         "passed": least <= CALIBRATION_TOLERANCE,
-        "active": round(expected_calibration_error(paired.active, paired.labels), 6),
-        "candidate": round(expected_calibration_error(paired.candidate, paired.labels), 6),
+        "active": round(calibration_error(paired.active, paired.labels), 6),
+        "candidate": round(calibration_error(paired.candidate, paired.labels), 6),
         "growth_beyond_noise": round(least, 6),
     }
 
 
-def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """How far confidence and accuracy lie apart, on average over fifteen equal bins of confidence (Naeini et
-    al., 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning")."""
-    confidences, right = probabilities.max(1), probabilities.argmax(1) == labels
-    bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=confidences - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
 def _calibration_growth(paired: Paired, at: NDArray[np.int64]) -> float:
-    labels = paired.labels[at]
-    after = expected_calibration_error(paired.candidate[at], labels)
-    return after - expected_calibration_error(paired.active[at], labels)
+    active, candidate = (
+        calibration_error(read[at], paired.labels[at]) for read in (paired.active, paired.candidate)
+    )
+    return candidate - active
 
 
 def not_slower(active: Callable[[], object], candidate: Callable[[], object], turns: int = 200) -> Check:

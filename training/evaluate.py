@@ -56,10 +56,7 @@ class Answers:
         return confidence, accuracy, counts[counts > 0] / len(self.labels)
 
     def calibration_error(self) -> float:
-        """The expected calibration error over 15 equal bins of confidence (Naeini et al., 2015, "Obtaining
-        Well Calibrated Probabilities Using Bayesian Binning")."""
-        confidence, accuracy, shares = self.reliability()
-        return float((np.abs(accuracy - confidence) * shares).sum())
+        return calibration_error(self.probabilities, self.labels)
 
     def figures(self) -> dict[str, float]:
         """Accuracy, calibration error and refused share, for tables and metrics."""
@@ -69,6 +66,14 @@ class Answers:
             "calibration_error": self.calibration_error(),
             "refused": float(self.refused.mean()),
         }
+
+
+def calibration_error(probabilities: Floats, labels: NDArray[np.int64]) -> float:
+    """The expected calibration error over 15 equal bins of confidence (Naeini et al., 2015, "Obtaining Well
+    Calibrated Probabilities Using Bayesian Binning")."""
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    return float(np.abs(np.bincount(bins, confidence - correct)).sum() / len(labels))
 
 
 def ask(predictor: Predictor, inputs: NDArray[np.uint8], labels: NDArray[np.int64]) -> Answers:

@@ -7,7 +7,7 @@ Pseudorehearsal").
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,8 +17,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from classifier.checkpoint import Calibration
-from classifier.model import DIGITS, DigitNet, to_tensor
+from classifier.model import DigitNet, to_tensor
 from training import synthesis
 from training.augment import Strength, augment
 from training.dataset import Digits
@@ -95,15 +94,3 @@ def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[
         batch = chosen + rest[rng.integers(0, len(rest), settings.batch - share)]
         images = augment(to_tensor(torch.from_numpy(batch.images)), settings.strength, random)
         yield images.contiguous(memory_format=torch.channels_last), torch.from_numpy(batch.labels)
-
-
-def recalibrated(network: DigitNet, calibration: Calibration, validation: Digits) -> Calibration:
-    """The temperature under which `validation` is the most likely (Guo et al., 2017, "On Calibration of
-    Modern Neural Networks"); the thresholds stay the parent's."""
-    with torch.inference_mode():
-        parts = torch.from_numpy(validation.images).split(500)
-        logits = torch.cat([network(to_tensor(part))[:, :DIGITS] for part in parts])
-    labels = torch.from_numpy(validation.labels)
-    temperatures = [number / 100 for number in range(30, 200)]
-    losses = [cross_entropy(logits / temperature, labels).item() for temperature in temperatures]
-    return replace(calibration, temperature=temperatures[losses.index(min(losses))])

@@ -80,8 +80,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @display(description="MNIST test accuracy")
     def test_accuracy(self, version: ModelVersion) -> str:
-        accuracy = version.metrics.get("test_accuracy")
-        return "–" if accuracy is None else f"{accuracy:.2%}"
+        measured = version.metrics.get("mnist_test")
+        return f"{measured['accuracy']:.2%}" if measured else "–"
 
     @display(description="Gate")
     def gate_decision(self, version: ModelVersion) -> str:

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -13,11 +15,13 @@ import numpy as np
 import requests
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from PIL import Image
 
 from predictions import serving
 from predictions.label_check import check_labels
+from predictions.management.commands import serve
 from predictions.models import GateClosedError, ModelVersion, Prediction
 from predictions.retraining import measured, retrain
 from predictions.splits import LabelDoubt
@@ -38,7 +42,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("drawings", type=Path, help="a stroke file (training/drawings.py has the format)")
-        parser.add_argument("--api", required=True, help="where the API of this database answers")
+        parser.add_argument("--api", help="where this database's API answers; without, one is started")
         parser.add_argument("--unseen", nargs="+", required=True, metavar="SOURCE", help="who only tests")
         parser.add_argument(
             "--reviews", type=int, nargs="+", default=[1000], help="train after so many reviews"
@@ -47,6 +51,8 @@ class Command(BaseCommand):
         parser.add_argument("--picture", type=Path, help="where to draw the learning curve")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        if options["api"] is None:
+            call_command("setup", stdout=self.stdout)
         if Prediction.objects.exists():
             raise CommandError("The log is not empty: the demo needs a database of its own.")
         drawings, sets = load(options["drawings"], options["unseen"])
@@ -54,15 +60,23 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Only {len(drawings)} drawings are left for {max(options['reviews'])} reviews."
             )
-        rows = [self.row(0, sets)]
-        people = simulated_people(drawings, options["api"])
-        for count in options["reviews"]:
-            self.review(people, count - rows[-1]["reviewed"])
-            self.train_and_promote(options["steps"], options["api"])
-            rows.append(self.row(count, sets))
+        with nullcontext(options["api"]) if options["api"] else running_api() as api:
+            rows = self.loop(options, drawings, sets, api)
         self.stdout.write(table(rows))
         if options["picture"]:
             draw_curve(rows, options["picture"])
+
+    def loop(
+        self, options: dict[str, Any], drawings: "Drawings", sets: "dict[str, Digits]", api: str
+    ) -> list[dict[str, Any]]:
+        """One row before, and one after each training."""
+        rows = [self.row(0, sets)]
+        people = simulated_people(drawings, api)
+        for count in options["reviews"]:
+            self.review(people, count - rows[-1]["reviewed"])
+            self.train_and_promote(options["steps"], api)
+            rows.append(self.row(count, sets))
+        return rows
 
     def review(self, people: "Iterator[tuple[UUID, int]]", count: int) -> None:
         """An operator accepts the label that each of the next drawings truly has, whatever was claimed;
@@ -105,11 +119,27 @@ class Command(BaseCommand):
         return {"reviewed": reviewed, "version": version.name, **figures}
 
 
+@contextmanager
+def running_api() -> Iterator[str]:
+    """A web server on this database, at WEB_PORT, until the block ends."""
+    port = serve.port("WEB_PORT", "8000")
+    child = serve.start([sys.executable, "-m", "gunicorn", "--log-level", "warning"], port, port)
+    try:
+        while not serve.is_healthy(f"http://127.0.0.1:{port}/readyz"):
+            if child.poll() is not None:
+                raise CommandError("The web server ended by itself.")
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait()
+
+
 def load(file: Path, unseen: list[str]) -> "tuple[Drawings, dict[str, Digits]]":
     """The drawings of the people who take part, and what measures: unseen people's, and MNIST's test set."""
-    from classifier.preprocess import render_strokes, to_input
     from training.dataset import DatasetError, Digits, load_mnist
-    from training.drawings import Drawings, load_drawings
+    from training.drawings import load_drawings
+    from training.evaluate import as_strokes
 
     try:
         everything, mnist = load_drawings(file), load_mnist(settings.MNIST_DIR)
@@ -119,34 +149,31 @@ def load(file: Path, unseen: list[str]) -> "tuple[Drawings, dict[str, Digits]]":
     missing = set(unseen) - set(everything.sources)
     if missing:
         raise CommandError(f"Nobody of {', '.join(sorted(missing))} is in {file}.")
-    inputs = [
-        to_input(render_strokes([stroke.tolist() for stroke in everything.strokes[at]]))
-        for at in np.flatnonzero(held_out)
-    ]
-    test = Digits(np.stack(inputs), everything.labels[held_out].astype(np.int64))
-    taking_part = np.flatnonzero(~held_out)
-    drawings = Drawings(
-        [everything.strokes[at] for at in taking_part],
-        everything.labels[taking_part],
-        everything.sources[taking_part],
-    )
-    return drawings, {"unseen people": test, "MNIST test": mnist.test}
+    unseen_people = at_places(everything, held_out)
+    test = Digits(as_strokes(unseen_people), unseen_people.labels.astype(np.int64))
+    return at_places(everything, ~held_out), {"unseen people": test, "MNIST test": mnist.test}
+
+
+def at_places(drawings: "Drawings", chosen: "NDArray[np.bool_]") -> "Drawings":
+    strokes = [drawings.strokes[at] for at in np.flatnonzero(chosen)]
+    return type(drawings)(strokes, drawings.labels[chosen], drawings.sources[chosen])
 
 
 def simulated_people(drawings: "Drawings", api: str) -> Iterator[tuple[UUID, int]]:
     """Send the drawings as the page does, each visitor's together, visitors in random order; give the id of
     each prediction and its true label. A file keeps one person's drawings together."""
-    from training.drawings import any_hand, draw
+    from training.drawings import draw
+    from training.evaluate import any_hands
 
     random = np.random.default_rng(0)
-    session = requests.Session()
+    session, hands = requests.Session(), any_hands()
     people = np.array_split(np.arange(len(drawings)), max(1, len(drawings) // DRAWINGS_PER_VISITOR))
     for person in random.permutation(len(people)).tolist():
         visitor = uuid5(NAMESPACE_URL, f"simulated person {person}")
         for at in people[person]:
             strokes, label = drawings.strokes[at], int(drawings.labels[at])
             body = {
-                "image": png(draw(strokes, any_hand(random))),
+                "image": png(draw(strokes, next(hands))),
                 "strokes": [stroke.tolist() for stroke in strokes],
                 "visitor": str(visitor),
                 "source": "page",
@@ -158,9 +185,9 @@ def simulated_people(drawings: "Drawings", api: str) -> Iterator[tuple[UUID, int
             yield UUID(key), label
 
 
-def png(ink: "NDArray[np.uint8]") -> str:
+def png(canvas: bytes) -> str:
     file = io.BytesIO()
-    Image.fromarray(ink).save(file, "PNG")
+    Image.open(io.BytesIO(canvas)).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
@@ -207,7 +234,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def error(figures: dict[str, Any]) -> str:
     low, high = figures["interval"]
-    count = f"{figures['errors']} of {figures['digits']:,}"
+    count = f"{figures['errors']} of {figures['count']:,}"
     return f"{1 - figures['accuracy']:.2%} ({1 - high:.2%} to {1 - low:.2%}; {count})"
 
 

@@ -7,25 +7,37 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, connection
 from tqdm import tqdm
 
-from predictions.models import ModelVersion
+from predictions.gate import compare_with_active
+from predictions.models import GateClosedError, ModelVersion
+from predictions.retraining import TrainingRunsError, all_of, retrain
+from predictions.splits import Side, reviewed_drawings
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint
+    from training.dataset import Digits
     from training.train import Progress
 
 
 class Command(BaseCommand):
-    help = "Trains a model on MNIST and made-up drawings and stores it as a model version."
+    help = (
+        "Trains a model on MNIST, made-up and reviewed drawings, stores it as a model version, and compares "
+        "it with the active one. Where drawings have been reviewed, the active version is fine-tuned on them."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        from training.finetune import FineTuning
         from training.train import Settings
 
-        parser.add_argument("--epochs", type=int, default=Settings.epochs, help="default: %(default)s")
+        parser.add_argument(
+            "--from-scratch", action="store_true", help="do not start from the active version"
+        )
+        parser.add_argument("--steps", type=int, default=FineTuning.steps, help="of fine-tuning: %(default)s")
+        parser.add_argument("--epochs", type=int, default=Settings.epochs, help="from scratch: %(default)s")
         parser.add_argument("--seed", type=int, default=Settings.seed, help="default: %(default)s")
-        parser.add_argument("--data-dir", type=Path, default=settings.VAR_DIR / "data")
+        parser.add_argument("--data-dir", type=Path, default=settings.MNIST_DIR)
         parser.add_argument("--device", default="cpu", help='as torch names them, like "cuda"')
         promote = parser.add_mutually_exclusive_group()
         promote.add_argument("--promote", action="store_true", help="let the new version answer at once")
@@ -33,14 +45,51 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         check(options["epochs"], options["device"])
-        started = time.monotonic()
         try:
-            checkpoint = trained(**{name: options[name] for name in ("epochs", "seed", "data_dir", "device")})
+            version = refined(options) or made_anew(options)
         except KeyboardInterrupt as interrupt:
             raise CommandError("Interrupted; nothing was stored.", returncode=130) from interrupt
-        close_old_connections()  # a training is long: an idle connection may not have survived it
-        version = stored(checkpoint, time.monotonic() - started, promote=options["promote"])
+        if options["promote"]:
+            self.promote(version)
         self.stdout.write(table(version))
+
+    def promote(self, version: ModelVersion) -> None:
+        try:
+            version.promote(reason="train_model --promote")
+        except GateClosedError as closed:
+            self.stderr.write(f"{closed} It is stored, and answers nothing.")
+
+
+def refined(options: dict[str, Any]) -> ModelVersion | None:
+    """The active version fine-tuned; None where there is none, or nothing to learn from."""
+    from training.dataset import DatasetError
+
+    if options["from_scratch"] or not ModelVersion.objects.active() or not len(reviewed_drawings().ids):
+        return None
+    with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar:
+
+        def report(progress: float, message: str) -> None:
+            bar.set_postfix_str(message, refresh=False)
+            bar.update(round(100 * progress) - bar.n)
+
+        try:
+            result = retrain(report, steps=options["steps"], seed=options["seed"])
+        except (DatasetError, TrainingRunsError) as error:
+            raise CommandError(str(error)) from error
+    return ModelVersion.objects.get(name=result["version"])
+
+
+def made_anew(options: dict[str, Any]) -> ModelVersion:
+    """Trained from random weights, on the reviewed drawings as well."""
+    drawings, started = reviewed_drawings(), time.monotonic()
+    connection.close()  # a training is long, and an idle connection may not survive it
+    settings = {name: options[name] for name in ("epochs", "seed", "data_dir", "device")}
+    checkpoint = trained(**settings, extra=all_of(drawings.on(Side.TRAIN)))
+    version = stored(checkpoint, time.monotonic() - started, drawings.manifest())
+    if ModelVersion.objects.active():
+        compare_with_active(lambda progress, message: None, version.name)
+        version.refresh_from_db()
+    return version
 
 
 def check(epochs: int, device: str) -> None:
@@ -59,7 +108,7 @@ def check(epochs: int, device: str) -> None:
         raise CommandError("The database is not ready: is it up, and was 'manage.py migrate' run?") from error
 
 
-def trained(epochs: int, seed: int, data_dir: Path, device: str) -> "Checkpoint":
+def trained(epochs: int, seed: int, data_dir: Path, device: str, extra: "Digits") -> "Checkpoint":
     from training.dataset import DatasetError, load_mnist
     from training.recipe import make_checkpoint
     from training.train import Settings
@@ -69,7 +118,7 @@ def trained(epochs: int, seed: int, data_dir: Path, device: str) -> "Checkpoint"
     except DatasetError as error:
         raise CommandError(str(error)) from error
     with Bar(epochs) as bar:
-        return make_checkpoint(mnist, Settings(epochs=epochs, seed=seed), bar.show, device=device)
+        return make_checkpoint(mnist, Settings(epochs=epochs, seed=seed), bar.show, extra, device)
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
@@ -87,22 +136,19 @@ class Bar(tqdm):  # type: ignore[type-arg]
         self.update(progress.epoch * progress.steps + progress.step - self.n)
 
 
-@transaction.atomic
-def stored(checkpoint: "Checkpoint", seconds: float, promote: bool) -> ModelVersion:
+def stored(checkpoint: "Checkpoint", seconds: float, manifest: dict[str, dict[str, int]]) -> ModelVersion:
     """One row, whole or not at all."""
     from classifier.checkpoint import dump
 
-    version = ModelVersion.objects.create(
+    return ModelVersion.objects.create(
         name=ModelVersion.objects.next_name(),
         checkpoint=dump(checkpoint),
         metrics={**checkpoint.metrics, "seconds": round(seconds)},
+        dataset=manifest,
         data_fingerprint=checkpoint.metrics["data_fingerprint"],
         seed=checkpoint.metrics["seed"],
         code_version=checkpoint.metrics["code_version"],
     )
-    if promote:
-        version.promote(reason="train_model --promote")
-    return version
 
 
 def table(version: ModelVersion) -> str:
