@@ -7,8 +7,15 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 
 
+# Only the dependency groups, so that a change of some tool's settings installs nothing anew.
+FROM python AS groups
+COPY pyproject.toml ./
+RUN sed -n '/^\[dependency-groups\]/,/^\[tool/p' pyproject.toml > groups.toml
+
+
 FROM python AS build
-COPY constraints.txt pyproject.toml ./
+COPY constraints.txt ./
+COPY --from=groups /app/groups.toml pyproject.toml
 # pip installs dependency groups from 25.1 on; it stays outside of what is shipped.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --root-user-action=ignore -c constraints.txt pip && python -m venv --without-pip /opt/venv
