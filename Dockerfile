@@ -7,8 +7,14 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 
 
+# Only the dependency groups, so that a change of some tool's settings installs nothing anew.
+FROM python AS groups
+COPY pyproject.toml ./
+RUN sed -n '/^\[dependency-groups\]/,/^\[tool/p' pyproject.toml > groups.toml
+
+
 FROM python AS build
-COPY constraints.txt pyproject.toml ./
+COPY constraints.txt ./
 # pip installs dependency groups from 25.1 on; it stays outside of what is shipped.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --root-user-action=ignore -c constraints.txt pip && python -m venv --without-pip /opt/venv
@@ -20,6 +26,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install --retries 1 -c constraints.txt \
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch torchvision
+COPY --from=groups /app/groups.toml pyproject.toml
 # What torch brings for building and testing C++ extensions is a fifth of its size.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install -c constraints.txt --group web \
@@ -28,6 +35,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 
 FROM build AS build-ui
+COPY --from=groups /app/groups.toml pyproject.toml
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install -c constraints.txt --group ui
 
