@@ -23,7 +23,7 @@ SECONDS_BETWEEN_STROKES = 2.0
 SECONDS_TO_ANSWER = 30
 SECONDS_TO_LOAD = 120
 
-# Draws a stroke by mouse or touch events; the milliseconds from its end until an answer of another id is there.
+# Draws a stroke by mouse or touch events; the milliseconds from its end until there is another answer.
 STROKE = """
 async ([x0, y0, x1, y1, touch, limit]) => {
   const canvas = document.querySelector('.st-key-pad [data-testid=stBidiComponentIsolated]')
@@ -37,7 +37,8 @@ async ([x0, y0, x1, y1, touch, limit]) => {
     const touches = type === 'touchend' ? [] : [finger];
     canvas.dispatchEvent(new TouchEvent(type, { ...options, touches, changedTouches: [finger] }));
   };
-  const [down, move, up] = touch ? ['touchstart', 'touchmove', 'touchend'] : ['mousedown', 'mousemove', 'mouseup'];
+  const kinds = touch ? 'touchstart touchmove touchend' : 'mousedown mousemove mouseup';
+  const [down, move, up] = kinds.split(' ');
   const answer = document.querySelector('.st-key-answer');
   const shown = () => answer.querySelector('[data-prediction]')?.dataset.prediction;
   const before = shown();
