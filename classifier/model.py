@@ -46,7 +46,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         changed: Tensor = self.change(x).relu()
-        return (changed + self.refine(changed)).relu()
+        refined: Tensor = changed + self.refine(changed)
+        return refined.relu()
 
 
 class DigitNet(nn.Module):

@@ -132,8 +132,8 @@ DIGITS: dict[int, tuple[str, ...]] = {
     ),
 }
 
-# What other hands add to a 0 or a 1, as sets of lines between two places. A place's y goes down the digit from
-# 0 to 1, its x starts in the ink's middle at that height; the digit's height is 1.
+# What other hands add to a 0 or a 1, as sets of lines between two places. A place's y goes down the digit,
+# its x starts in the ink's middle at that height; the digit's height is 1.
 Line = tuple[tuple[float, float], tuple[float, float]]
 _SHORT_FLAG, _FLAG, _LONG_FLAG = (((0.0, 0.0), (-x, y)) for x, y in ((0.15, 0.12), (0.28, 0.22), (0.4, 0.38)))
 _FOOT, _LEFT_FOOT, _SERIF = ((-0.3, 1.0), (0.3, 1.0)), ((-0.3, 1.0), (0.05, 1.0)), ((-0.25, 0.0), (0.2, 0.0))
