@@ -92,13 +92,6 @@ def test_interrupting_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not ModelVersion.objects.exists()
 
 
-def test_a_failing_promotion_stores_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ModelVersion, "promote", fail(RuntimeError("no")))
-    with pytest.raises(RuntimeError):
-        run("--promote")
-    assert not ModelVersion.objects.exists()
-
-
 def test_data_that_is_not_to_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(dataset, "load_mnist", fail(DatasetError("MNIST can't be fetched: no network.")))
     with pytest.raises(CommandError, match="MNIST can't be fetched: no network"):
