@@ -66,7 +66,7 @@ def load(data: bytes) -> Checkpoint:
     try:
         weights = {name: _floats(tensor) for name, tensor in load_tensors(data).items()}
         facts = json.loads(_metadata(data)[KEY])
-        config = Config(channels=tuple(facts["config"]["channels"]))
+        config = Config(tuple(facts["config"]["channels"]), facts["config"]["features"])
         checkpoint = Checkpoint(config, weights, Calibration(**facts["calibration"]), facts["metrics"])
         checkpoint.network()
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -62,8 +62,8 @@ class Predictor:
         return np.where(scores > self.calibration.not_a_digit, "not_a_digit", unsure)
 
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the (n, channels) features before the last layer, for comparing kinds of drawings."""
-        return self._batched(self.network.embed, inputs, self.network.config.channels[-1]).numpy()
+        """Return the (n, features) values before the last layer, for comparing kinds of drawings."""
+        return self._batched(self.network.embed, inputs, self.network.config.features).numpy()
 
     def saliency(self, drawing: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return how much each of the (28, 28) pixels' ink speaks for the digit read, from -1 to 1: gradient

@@ -105,7 +105,7 @@ def _paper(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     on, and clear of the ink that touches the edge where a drawing was cropped."""
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     dark, usual, light = np.percentile(edge, (5, 50, 95), axis=0)
-    return np.where(usual < 128, dark, light).astype(np.float32)
+    return np.asarray(np.where(usual < 128, dark, light), dtype=np.float32)
 
 
 def render_strokes(strokes: Sequence[Sequence[tuple[float, float]]], pen: float = PEN) -> Ink:

@@ -12,7 +12,7 @@ from classifier.model import Config, DigitNet
 
 def checkpoint() -> Checkpoint:
     torch.manual_seed(0)
-    config = Config(channels=(2, 4, 6))
+    config = Config(channels=(2, 4, 6), features=8)
     return Checkpoint(config, DigitNet(config).state_dict(), Calibration(0.7, 0.6, 0.5), {"seed": 3})
 
 
@@ -42,7 +42,7 @@ def weights(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in {**checkpoint().weights, **changed}.items()}
 
 
-FACTS = {"config": {"channels": [2, 4, 6]}, "calibration": {}, "metrics": {}}
+FACTS = {"config": {"channels": [2, 4, 6], "features": 8}, "calibration": {}, "metrics": {}}
 BAD = {
     "nothing": b"",
     "text": b"not a checkpoint",
@@ -54,9 +54,15 @@ BAD = {
     "metadata that is no object": save(weights(), {KEY: "[]"}),
     "missing weights": save({"head.bias": torch.zeros(11)}, {KEY: json.dumps(FACTS)}),
     "weights of another shape": save(weights(**{"head.bias": torch.zeros(3)}), {KEY: json.dumps(FACTS)}),
-    "too few channels": save(weights(), {KEY: json.dumps({**FACTS, "config": {"channels": [2, 4]}})}),
-    "negative channels": save(weights(), {KEY: json.dumps({**FACTS, "config": {"channels": [-1, 4, 6]}})}),
-    "huge channels": save(weights(), {KEY: json.dumps({**FACTS, "config": {"channels": [2**40, 4, 6]}})}),
+    "too few channels": save(
+        weights(), {KEY: json.dumps({**FACTS, "config": {"channels": [2, 4], "features": 8}})}
+    ),
+    "negative channels": save(
+        weights(), {KEY: json.dumps({**FACTS, "config": {"channels": [-1, 4, 6], "features": 8}})}
+    ),
+    "huge channels": save(
+        weights(), {KEY: json.dumps({**FACTS, "config": {"channels": [2**40, 4, 6], "features": 8}})}
+    ),
     "unknown calibration": save(weights(), {KEY: json.dumps({**FACTS, "calibration": {"x": 1}})}),
 }
 

@@ -11,7 +11,13 @@ from tests import samples
 from training.train import Progress, Settings, train, validation_accuracy
 
 TINY = Settings(
-    epochs=3, batch=64, made_up_digits=100, non_digits=100, averaging=0.9, config=Config(channels=(4, 8, 16))
+    epochs=3,
+    batch=64,
+    made_up_digits=100,
+    amended_digits=50,
+    non_digits=100,
+    averaging=0.9,
+    config=Config(channels=(4, 8, 16), features=16),
 )
 
 
@@ -31,7 +37,7 @@ def test_it_learns() -> None:
 
 def test_progress_tells_epoch_step_loss_and_validation_accuracy() -> None:
     network, progress = trained()
-    steps = 1_000 // TINY.batch
+    steps = 1_050 // TINY.batch
     assert [(step.epoch, step.step) for step in progress] == [
         (epoch, step) for epoch in range(3) for step in range(steps + 1)
     ]
@@ -63,4 +69,8 @@ def test_training_leaves_the_data_as_it_was() -> None:
 def test_too_few_drawings_for_one_batch_are_an_error() -> None:
     mnist = samples.mnist()
     with pytest.raises(ValueError, match="at least one batch"):
-        train(mnist.train[:5], mnist.validation, replace(TINY, made_up_digits=5, non_digits=0))
+        train(
+            mnist.train[:40],
+            mnist.validation,
+            replace(TINY, made_up_digits=5, amended_digits=1, non_digits=1),
+        )

@@ -19,6 +19,8 @@ DIGITS: dict[int, tuple[str, ...]] = {
         "40 22 25 38 49 58 65 62 40|-80 09",
         "40 22 25 38 49 58 65 62 40|-61 28",
         "50 21 15 28 59 78 85 71 50|-91 08",
+        "50 31 24 25 38 59 68 75 74 61 50|-50 59",
+        "50 31 24 25 38 59 68 75 74 61 50|-42 57",
         "50 21 15 28 59 78 85 71 50|-54 55",  # dotted
     ),
     1: (
@@ -127,6 +129,35 @@ DIGITS: dict[int, tuple[str, ...]] = {
         "71 40 12 24 54 72 71 75 68 39",
         "72 50 23 24 45 73 72 66 49 28",
         "70 30 13 34 64 70 70 79",
+    ),
+}
+
+# What other hands add to a 0 or a 1, as sets of lines between two places. A place's y goes down the digit,
+# its x starts in the ink's middle at that height; the digit's height is 1.
+Line = tuple[tuple[float, float], tuple[float, float]]
+_SHORT_FLAG, _FLAG, _LONG_FLAG = (((0.0, 0.0), (-x, y)) for x, y in ((0.15, 0.12), (0.28, 0.22), (0.4, 0.38)))
+_FOOT, _LEFT_FOOT, _SERIF = ((-0.3, 1.0), (0.3, 1.0)), ((-0.3, 1.0), (0.05, 1.0)), ((-0.25, 0.0), (0.2, 0.0))
+AMENDMENTS: dict[int, tuple[tuple[Line, ...], ...]] = {
+    0: (
+        (((0.45, -0.05), (-0.45, 1.05)),),  # slashed
+        (((0.4, 0.1), (-0.4, 0.9)),),
+        (((0.25, 0.1), (-0.25, 0.9)),),
+        (((0.5, 0.2), (-0.5, 0.8)),),
+        (((0.2, -0.1), (-0.2, 1.1)),),
+        (((-0.5, 0.5), (0.5, 0.5)),),  # crossed
+        (((0.0, -0.1), (0.0, 1.1)),),
+        (((-0.04, 0.45), (0.04, 0.55)),),  # dotted
+    ),
+    1: (
+        (_SHORT_FLAG,),
+        (_FLAG,),
+        (_LONG_FLAG,),
+        (_FOOT,),
+        (_SHORT_FLAG, _FOOT),
+        (_FLAG, _FOOT),
+        (_LONG_FLAG, _FOOT),
+        (_FLAG, _LEFT_FOOT),
+        (_SERIF, _FOOT),
     ),
 }
 

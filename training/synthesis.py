@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from classifier.model import NOT_A_DIGIT
 from classifier.preprocess import render_strokes, to_input
-from training.glyphs import DIGITS, OTHERS
+from training.glyphs import AMENDMENTS, DIGITS, OTHERS
 
 Points = NDArray[np.float64]
 Images = NDArray[np.uint8]
@@ -18,6 +19,7 @@ Labels = NDArray[np.int64]
 
 # A digit that is written in many styles is drawn more often: each style counts the same.
 STYLES = [(digit, style) for digit, styles in DIGITS.items() for style in styles]
+SCALE = 4  # at which lines are drawn onto a digit
 STEPS = 8  # points that a smooth stroke gets between two of its glyph's points
 
 
@@ -41,6 +43,32 @@ def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Im
     ]
     chosen = rng.choice(len(kinds), count, p=[share for share, _ in kinds])
     return np.stack([kinds[kind][1]() for kind in chosen]), np.full(count, NOT_A_DIGIT)
+
+
+def amended(count: int, source: Images, labels: Labels, rng: np.random.Generator) -> tuple[Images, Labels]:
+    """Return (count, 28, 28) of the source's 0s and 1s with what other hands add to them: a slash, a dot, a
+    flag, a foot. All but that is a real hand's."""
+    chosen = rng.choice(np.flatnonzero(np.isin(labels, list(AMENDMENTS))), count)
+    return np.stack([_amended(source[index], int(labels[index]), rng) for index in chosen]), labels[chosen]
+
+
+def _amended(image: Images, label: int, rng: np.random.Generator) -> Images:
+    """Draw one amendment's lines onto a digit, with a pen about as wide as MNIST's."""
+    large = Image.fromarray(image).resize((28 * SCALE, 28 * SCALE), Image.Resampling.BICUBIC)
+    inked = np.asarray(large) > 127
+    rows = np.flatnonzero(inked.any(axis=1))
+    brush, width = ImageDraw.Draw(large), int(rng.integers(SCALE, 4 * SCALE))
+    for line in AMENDMENTS[label][rng.integers(len(AMENDMENTS[label]))]:
+        ends = np.array(line) + rng.normal(0, 0.05, (2, 2))
+        brush.line([_place(inked, rows, x, y) for x, y in ends.tolist()], fill=255, width=width)
+    return to_input(np.asarray(large))
+
+
+def _place(inked: NDArray[np.bool_], rows: NDArray[np.int64], x: float, y: float) -> tuple[float, float]:
+    """The pixel at height y of the ink, x to the right of the ink's middle there; the ink's height is 1."""
+    height = rows[-1] - rows[0]
+    row = inked[rows[int(np.clip(y, 0, 1) * (len(rows) - 1))]]
+    return float(np.flatnonzero(row).mean() + x * height), float(rows[0] + y * height)
 
 
 def _rendered(strokes: list[Points], rng: np.random.Generator) -> Images:

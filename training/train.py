@@ -22,14 +22,15 @@ from training.dataset import Digits
 class Settings:
     """The defaults are those of the shipped model."""
 
-    epochs: int = 18
+    epochs: int = 14
     seed: int = 1
     batch: int = 256
     learning_rate: float = 0.004  # the highest; it rises for the first tenth, then falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
     averaging: float = 0.998  # decay of the weights' moving average, a step
-    made_up_digits: int = 30_000
+    made_up_digits: int = 22_000
+    amended_digits: int = 12_000
     non_digits: int = 25_000
     config: Config = field(default_factory=Config)
     strength: Strength = field(default_factory=Strength)
@@ -92,9 +93,13 @@ def train(
 def _pool(digits: Digits, settings: Settings) -> Digits:
     """The digits together with the made-up drawings."""
     rng = np.random.default_rng(settings.seed)
-    made_up = Digits(*synthesis.digits(settings.made_up_digits, rng))
-    source = digits.images[(digits.labels >= 2) & (digits.labels <= 5)]
-    return digits + made_up + Digits(*synthesis.non_digits(settings.non_digits, source, rng))
+    spoilable = digits.images[(digits.labels >= 2) & (digits.labels <= 5)]
+    return (
+        digits
+        + Digits(*synthesis.digits(settings.made_up_digits, rng))
+        + Digits(*synthesis.amended(settings.amended_digits, digits.images, digits.labels, rng))
+        + Digits(*synthesis.non_digits(settings.non_digits, spoilable, rng))
+    )
 
 
 def _batches(pool: Digits, settings: Settings, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
