@@ -17,7 +17,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SECONDS_TO_LOAD = 20
+SECONDS_TO_LOAD = 90
 # Width, height, and whether a finger draws.
 SIZES = {"phone": (360, 740, True), "tablet": (768, 1024, True), "desktop": (1440, 900, False)}
 
@@ -55,7 +55,7 @@ def visit(browser: Browser, url: str, size: str = "desktop", scheme: str = "ligh
     )
     page = context.new_page()
     page.set_default_timeout(60_000)
-    page.goto(url)
+    page.goto(url, timeout=1000 * SECONDS_TO_LOAD)
     load(page)
     return page
 
