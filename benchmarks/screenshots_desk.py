@@ -2,7 +2,7 @@
 
     python -m benchmarks.screenshots_desk [--data-dir var/data]
 
-Starts the product on a var/ of its own with a made-up log of 3,000 rows; writes docs/screenshots/desk-*.png.
+Starts the product on a var/ of its own with a made-up log of 1,000 rows; writes docs/screenshots/desk-*.png.
 """
 
 import argparse
@@ -18,7 +18,13 @@ from tests.product import REPOSITORY, Product
 
 FOLDER = REPOSITORY / "docs" / "screenshots"
 LIST = "/admin/predictions/prediction/"
-PAGES = {"queue": QUEUE, "grid": f"{LIST}grid/?digit=5", "list": LIST, "dashboard": "/admin/"}
+# Path, and what must be there before the picture is taken.
+PAGES = {
+    "queue": (QUEUE, "#item:visible"),
+    "grid": (f"{LIST}grid/?digit=5", ".desk-cell"),
+    "list": (LIST, ".desk-status"),
+    "dashboard": ("/admin/", ".desk-confusion"),
+}
 # Width, height, whether a finger is used, and the colours.
 LOOKS = {
     "light": (1280, 860, False, "light"),
@@ -35,7 +41,7 @@ def main() -> None:
     data_dir = parser.parse_args().data_dir
     account = {"DJANGO_SUPERUSER_USERNAME": "olive", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with tempfile.TemporaryDirectory() as var, Product(Path(var), **account) as product:
-        manage(product, "make_demo_log", "--rows", "3000", "--data-dir", str(data_dir))
+        manage(product, "make_demo_log", "--rows", "1000", "--data-dir", str(data_dir))
         with chromium() as browser:
             desk_screenshots(browser, product)
 
@@ -44,11 +50,11 @@ def desk_screenshots(browser: Browser, product: Product) -> None:
     FOLDER.mkdir(exist_ok=True)
     for look in LOOKS:
         page = signed_in(browser, product, look)
-        for name, path in PAGES.items():
-            save(page, product, path, f"{name}-{look}")
+        for name, (path, awaited) in PAGES.items():
+            save(page, product, path, awaited, f"{name}-{look}")
         if look == "light":
-            save(page, product, history_of_a_changed_row(page, product), "history-light")
-            save(page, product, f"{LIST}transfer/", "transfer-light")
+            save(page, product, history_of_a_changed_row(page, product), ".desk-table", "history-light")
+            save(page, product, f"{LIST}transfer/", ".desk-list", "transfer-light")
         page.context.close()
 
 
@@ -69,9 +75,10 @@ def signed_in(browser: Browser, product: Product, look: str) -> Page:
     return page
 
 
-def save(page: Page, product: Product, path: str, name: str) -> None:
+def save(page: Page, product: Product, path: str, awaited: str, name: str) -> None:
     page.goto(f"http://localhost:{product.web}{path}")
-    page.wait_for_load_state("networkidle")
+    page.locator(awaited).first.wait_for()
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
     page.screenshot(path=FOLDER / f"desk-{name}.png")
 
 
@@ -80,8 +87,8 @@ def history_of_a_changed_row(page: Page, product: Product) -> str:
     page.goto(f"http://localhost:{product.web}{QUEUE}")
     page.wait_for_function(SEEN)
     for key in ("4", "u", "5"):
-        page.keyboard.press(key)
-    page.wait_for_load_state("networkidle")
+        with page.expect_response("**/queue/*/"):
+            page.keyboard.press(key)
     with psycopg.connect(product.database_url()) as connection:
         row = connection.execute(A_CHANGED_ROW).fetchone()
     assert row
