@@ -160,7 +160,7 @@ def deploy_under_load(server: Server, report: Report, drill: str, target: str, g
         code, seconds = server.make(target, check=False)
         time.sleep(3)
     after, missing = server.serving(), set(load.answered) - server.logged()
-    seen = f"exit {code} in {seconds:.0f} s, {'the new' if after != before else 'the same'} release serves"
+    seen = f"exit {code} in {seconds:.0f} s, {'another' if after != before else 'the same'} release serves"
     answers = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
     as_it_must = (code == 0 and after != before) if good else (code != 0 and after == before)
     report.row(drill, f"{seen}; {answers}", as_it_must and not load.failed and not missing)
