@@ -41,8 +41,8 @@ def test_wrong_labels_are_found_and_right_ones_left_alone() -> None:
     assert np.all(np.diff(errors.qualities) >= 0)
 
 
-def test_writers_own_drawings_do_not_judge_them() -> None:
-    """One writer's thirty 3s are all called 8: judged by the others, none of them is right."""
+def test_digit_that_is_always_called_another_is_found() -> None:
+    """All the 3s are one writer's, and are called 8: only the known digits tell."""
     known, known_labels = clusters(300, 0)
     features, truth = clusters(300, 1)
     threes = np.flatnonzero(truth == 3)
@@ -86,7 +86,7 @@ def test_doubted_drawings_are_left_out_until_somebody_looks_again(
     result = check_labels(quiet)
     doubts = {doubt.pk: doubt for doubt in LabelDoubt.objects.open()}
     assert result == {"drawings": BATCH, "doubted": len(doubts)}
-    assert len(poisoned & set(doubts)) > 0.7 * len(poisoned)
+    assert len(poisoned & set(doubts)) > 0.5 * len(poisoned)
     assert set(reviewed_drawings().ids).isdisjoint(doubts)
     key = next(iter(doubts))
     Prediction.objects.filter(pk=key).review(admin_user, "accepted", doubts[key].label)

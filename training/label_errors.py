@@ -34,20 +34,20 @@ def find_label_errors(
     known_features: NDArray[np.float64],
     known_labels: NDArray[np.int64],
 ) -> LabelErrors:
-    """(n, d) features, (n,) labels and writers of the drawings; known ones, with every label among them,
-    help to judge each fold. Fewer writers than folds are one fold each; without drawings nothing is found."""
-    if not len(labels):
-        return LabelErrors(np.array([], np.int64), np.array([], np.int64), np.array([]))
-    probabilities = np.zeros((len(labels), len(np.unique(known_labels))))
+    """(n, d) features, (n,) labels and writers of the drawings; known ones are judged along with them, so
+    that every label has examples that are right, even where all drawings of a digit are called another."""
+    everything, all_labels = (
+        np.concatenate([features, known_features]),
+        np.concatenate([labels, known_labels]),
+    )
+    groups = [*map(str, writers), *(f"known {number % FOLDS}" for number in range(len(known_labels)))]
+    probabilities = np.zeros((len(all_labels), len(np.unique(known_labels))))
     with threadpool_limits(1):  # thirty times faster than threads that wait for each other
-        for others, own in _folds(labels, writers):
-            judge = LogisticRegression(C=0.1, max_iter=300)
-            judge.fit(
-                np.concatenate([known_features, features[others]]),
-                np.concatenate([known_labels, labels[others]]),
-            )
-            probabilities[own] = judge.predict_proba(features[own])
-    at = _issues(labels, probabilities)
+        for others, own in GroupKFold(FOLDS).split(everything, groups=groups):
+            judge = LogisticRegression(C=0.1, max_iter=300).fit(everything[others], all_labels[others])
+            probabilities[own] = judge.predict_proba(everything[own])
+    at = _issues(all_labels, probabilities)
+    at = at[at < len(labels)]
     return LabelErrors(at, probabilities[at].argmax(1), probabilities[at, labels[at]])
 
 
@@ -59,14 +59,3 @@ def _issues(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> ND
             labels, probabilities, return_indices_ranked_by="self_confidence", filter_by="both", n_jobs=1
         )
     return np.asarray(found, np.int64)
-
-
-def _folds(
-    labels: NDArray[np.int64], writers: NDArray[np.object_]
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    names = np.array([str(writer) for writer in writers])
-    count = min(FOLDS, len(np.unique(names)))
-    if count < 2:
-        everything = np.arange(len(labels))
-        return [(everything[:0], everything)]
-    return list(GroupKFold(count).split(labels, groups=names))
