@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
@@ -168,16 +169,17 @@ def test_pages_hold_every_row_once_in_the_order_of_the_log(desk: Client) -> None
     assert [row.pk for page in pages for row in page] == [row.pk for row in Prediction.objects.all()]
 
 
-def test_a_page_needs_at_most_twelve_queries_and_reads_no_large_column(
-    desk: Client, django_assert_max_num_queries: object
-) -> None:
+def test_a_page_needs_at_most_twelve_queries_and_reads_no_large_column(desk: Client) -> None:
     for name in ("v1", "v2", "v3"):
         for _ in range(20):
             rows.prediction(model_version=rows.version(name))
-    with django_assert_max_num_queries(12) as queries:  # type: ignore[operator]
+    with CaptureQueriesContext(connection) as captured:
         page = desk.get(LIST, {"digit__exact": "1"}).content.decode()
+    # A transaction's begin and end are savepoints here, because every test is one transaction.
+    queries = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    assert len(queries) <= 12
     assert page.count("data:image/png") == 50
-    assert not any('"image"' in query["sql"] or "checkpoint" in query["sql"] for query in queries)
+    assert not any('"image"' in query or "checkpoint" in query for query in queries)
 
 
 def test_a_count_that_takes_too_long_is_estimated(desk: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,289 +14,842 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('procrastinate', '0041_post_retry_failed_job'),
+        ("procrastinate", "0041_post_retry_failed_job"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Prediction',
+            name="Prediction",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('source', models.CharField(choices=[('page', 'Page'), ('upload', 'Upload'), ('api', 'Api')], default='api', max_length=10)),
-                ('visitor', models.UUIDField(blank=True, help_text="Anonymous; chosen by the visitor's page.", null=True)),
-                ('drawing', models.UUIDField(blank=True, help_text='The drawing in progress that this was a state of.', null=True)),
-                ('superseded', models.BooleanField(default=False, help_text='A newer prediction of the same drawing exists.')),
-                ('image', models.BinaryField(help_text='The drawing as sent.', null=True)),
-                ('strokes', models.JSONField(help_text='Pen strokes as sent: lists of [x, y].', null=True)),
-                ('input', models.BinaryField(help_text='What the model saw: 28×28 bytes, 255 is ink.')),
-                ('digit', models.PositiveSmallIntegerField(choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9')])),
-                ('confidence', models.FloatField()),
-                ('probabilities', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=10)),
-                ('uncertain', models.BooleanField(default=False)),
-                ('reason', models.CharField(blank=True, choices=[('low_confidence', 'Low Confidence'), ('not_a_digit', 'Not A Digit')], max_length=20)),
-                ('latency_ms', models.FloatField(help_text="From the request's arrival to the model's answer.")),
-                ('user_label', models.PositiveSmallIntegerField(blank=True, choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9'), (10, 'not a digit')], help_text='The claim.', null=True)),
-                ('user_label_at', models.DateTimeField(blank=True, null=True)),
-                ('true_label', models.PositiveSmallIntegerField(blank=True, choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9'), (10, 'not a digit')], help_text='The truth.', null=True)),
-                ('review_status', models.CharField(choices=[('pending', 'Pending'), ('accepted', 'Accepted'), ('rejected', 'Rejected')], default='pending', max_length=10)),
-                ('reviewed_at', models.DateTimeField(blank=True, null=True)),
-                ('chosen', models.CharField(blank=True, choices=[('suspicion', 'Suspicion'), ('random', 'Random'), ('grid', 'Grid'), ('list', 'List'), ('import', 'Import')], editable=False, help_text='How it came to review.', max_length=10)),
-                ('row_version', models.PositiveIntegerField(db_default=1, default=1, editable=False, help_text='One more with every change of a label.')),
-                ('leased_until', models.DateTimeField(editable=False, null=True)),
-                ('second_digit', models.PositiveSmallIntegerField(choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9')], editable=False, help_text='What another model version reads.', null=True)),
-                ('lottery', models.FloatField(db_default=django.db.models.functions.math.Random(), default=predictions.review.draw_lot, editable=False, help_text='Draws the random sample.')),
-                ('suspicion', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.Value(1.0), '-', models.F('confidence')), '+', models.Case(models.When(then=models.Value(0.0), user_label__isnull=True), models.When(then=models.Value(-1.0), user_label=models.F('digit')), default=models.Value(2.0))), '+', models.Case(models.When(models.Q(models.Q(('second_digit', models.F('digit')), _negated=True), ('second_digit__isnull', False)), then=models.Value(1.0)), default=0.0)), help_text='How likely the model is wrong, as an order: contradicted by the visitor, read otherwise by another version, uncertain.', output_field=models.FloatField())),
-                ('leased_by', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("page", "Page"), ("upload", "Upload"), ("api", "Api")],
+                        default="api",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "visitor",
+                    models.UUIDField(
+                        blank=True, help_text="Anonymous; chosen by the visitor's page.", null=True
+                    ),
+                ),
+                (
+                    "drawing",
+                    models.UUIDField(
+                        blank=True, help_text="The drawing in progress that this was a state of.", null=True
+                    ),
+                ),
+                (
+                    "superseded",
+                    models.BooleanField(
+                        default=False, help_text="A newer prediction of the same drawing exists."
+                    ),
+                ),
+                ("image", models.BinaryField(help_text="The drawing as sent.", null=True)),
+                ("strokes", models.JSONField(help_text="Pen strokes as sent: lists of [x, y].", null=True)),
+                ("input", models.BinaryField(help_text="What the model saw: 28×28 bytes, 255 is ink.")),
+                (
+                    "digit",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                        ]
+                    ),
+                ),
+                ("confidence", models.FloatField()),
+                (
+                    "probabilities",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=10),
+                ),
+                ("uncertain", models.BooleanField(default=False)),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[("low_confidence", "Low Confidence"), ("not_a_digit", "Not A Digit")],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "latency_ms",
+                    models.FloatField(help_text="From the request's arrival to the model's answer."),
+                ),
+                (
+                    "user_label",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                            (10, "not a digit"),
+                        ],
+                        help_text="The claim.",
+                        null=True,
+                    ),
+                ),
+                ("user_label_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "true_label",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                            (10, "not a digit"),
+                        ],
+                        help_text="The truth.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "review_status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("accepted", "Accepted"), ("rejected", "Rejected")],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("reviewed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "chosen",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("suspicion", "Suspicion"),
+                            ("random", "Random"),
+                            ("grid", "Grid"),
+                            ("list", "List"),
+                            ("import", "Import"),
+                        ],
+                        editable=False,
+                        help_text="How it came to review.",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "row_version",
+                    models.PositiveIntegerField(
+                        db_default=1,
+                        default=1,
+                        editable=False,
+                        help_text="One more with every change of a label.",
+                    ),
+                ),
+                ("leased_until", models.DateTimeField(editable=False, null=True)),
+                (
+                    "second_digit",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                        ],
+                        editable=False,
+                        help_text="What another model version reads.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "lottery",
+                    models.FloatField(
+                        db_default=django.db.models.functions.math.Random(),
+                        default=predictions.review.draw_lot,
+                        editable=False,
+                        help_text="Draws the random sample.",
+                    ),
+                ),
+                (
+                    "suspicion",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.Value(1.0), "-", models.F("confidence")
+                                ),
+                                "+",
+                                models.Case(
+                                    models.When(then=models.Value(0.0), user_label__isnull=True),
+                                    models.When(then=models.Value(-1.0), user_label=models.F("digit")),
+                                    default=models.Value(2.0),
+                                ),
+                            ),
+                            "+",
+                            models.Case(
+                                models.When(
+                                    models.Q(
+                                        models.Q(("second_digit", models.F("digit")), _negated=True),
+                                        ("second_digit__isnull", False),
+                                    ),
+                                    then=models.Value(1.0),
+                                ),
+                                default=0.0,
+                            ),
+                        ),
+                        help_text="How likely the model is wrong, as an order: contradicted by the visitor, read otherwise by another version, uncertain.",
+                        output_field=models.FloatField(),
+                    ),
+                ),
+                (
+                    "leased_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "reviewed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
-                'permissions': [('export_prediction', 'Can export predictions')],
+                "ordering": ["-created_at", "-pk"],
+                "permissions": [("export_prediction", "Can export predictions")],
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=50, unique=True)),
-                ('checkpoint', models.BinaryField(help_text='Weights and configuration, as safetensors.')),
-                ('metrics', models.JSONField(blank=True, default=dict)),
-                ('gate', models.JSONField(blank=True, help_text='The comparison with the version that was active.', null=True)),
-                ('data_fingerprint', models.CharField(max_length=64)),
-                ('dataset', models.JSONField(blank=True, default=dict, help_text='The reviewed drawings of each split, with label.')),
-                ('seed', models.BigIntegerField()),
-                ('code_version', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('active', models.BooleanField(default=False, editable=False)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='predictions.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=50, unique=True)),
+                ("checkpoint", models.BinaryField(help_text="Weights and configuration, as safetensors.")),
+                ("metrics", models.JSONField(blank=True, default=dict)),
+                (
+                    "gate",
+                    models.JSONField(
+                        blank=True, help_text="The comparison with the version that was active.", null=True
+                    ),
+                ),
+                ("data_fingerprint", models.CharField(max_length=64)),
+                (
+                    "dataset",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="The reviewed drawings of each split, with label."
+                    ),
+                ),
+                ("seed", models.BigIntegerField()),
+                ("code_version", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("active", models.BooleanField(default=False, editable=False)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="predictions.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'permissions': [('promote_modelversion', 'Can promote a model version')],
+                "ordering": ["-pk"],
+                "permissions": [("promote_modelversion", "Can promote a model version")],
             },
         ),
         migrations.CreateModel(
-            name='LabelDoubt',
+            name="LabelDoubt",
             fields=[
-                ('prediction', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='doubt', serialize=False, to='predictions.prediction')),
-                ('label', models.PositiveSmallIntegerField(choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9'), (10, 'not a digit')], help_text='As reviewed.')),
-                ('suggestion', models.PositiveSmallIntegerField(choices=[(0, '0'), (1, '1'), (2, '2'), (3, '3'), (4, '4'), (5, '5'), (6, '6'), (7, '7'), (8, '8'), (9, '9'), (10, 'not a digit')], help_text='What the drawing looks like.')),
-                ('quality', models.FloatField(help_text='How well the label fits the drawing, from 0 to 1.')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "prediction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="doubt",
+                        serialize=False,
+                        to="predictions.prediction",
+                    ),
+                ),
+                (
+                    "label",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                            (10, "not a digit"),
+                        ],
+                        help_text="As reviewed.",
+                    ),
+                ),
+                (
+                    "suggestion",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "0"),
+                            (1, "1"),
+                            (2, "2"),
+                            (3, "3"),
+                            (4, "4"),
+                            (5, "5"),
+                            (6, "6"),
+                            (7, "7"),
+                            (8, "8"),
+                            (9, "9"),
+                            (10, "not a digit"),
+                        ],
+                        help_text="What the drawing looks like.",
+                    ),
+                ),
+                ("quality", models.FloatField(help_text="How well the label fits the drawing, from 0 to 1.")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['quality'],
+                "ordering": ["quality"],
             },
         ),
         migrations.CreateModel(
-            name='LabelChange',
+            name="LabelChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('old_user_label', models.PositiveSmallIntegerField(null=True)),
-                ('user_label', models.PositiveSmallIntegerField(null=True)),
-                ('old_true_label', models.PositiveSmallIntegerField(null=True)),
-                ('true_label', models.PositiveSmallIntegerField(null=True)),
-                ('old_review_status', models.CharField(max_length=10)),
-                ('review_status', models.CharField(max_length=10)),
-                ('by', models.ForeignKey(help_text='The operator; none for the visitor.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('prediction', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='predictions.prediction')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("old_user_label", models.PositiveSmallIntegerField(null=True)),
+                ("user_label", models.PositiveSmallIntegerField(null=True)),
+                ("old_true_label", models.PositiveSmallIntegerField(null=True)),
+                ("true_label", models.PositiveSmallIntegerField(null=True)),
+                ("old_review_status", models.CharField(max_length=10)),
+                ("review_status", models.CharField(max_length=10)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        help_text="The operator; none for the visitor.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "prediction",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="changes",
+                        to="predictions.prediction",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Watch',
+            name="Watch",
             fields=[
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='watch', serialize=False, to='predictions.modelversion')),
-                ('reference', models.JSONField(help_text='Figures of ordinary drawings; made once.', null=True)),
-                ('charts', models.JSONField(default=dict)),
-                ('alarms', models.JSONField(default=list, help_text='Drift found since the last acknowledgement.')),
-                ('seen', models.PositiveBigIntegerField(default=0, help_text='Drawings compared with the reference.')),
-                ('reviewed', models.PositiveBigIntegerField(default=0, help_text='Accepted drawings, digits only.')),
-                ('reviewed_right', models.PositiveBigIntegerField(default=0)),
-                ('last_time', models.DateTimeField(null=True)),
-                ('last_id', models.UUIDField(null=True)),
-                ('acknowledged_at', models.DateTimeField(null=True)),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="watch",
+                        serialize=False,
+                        to="predictions.modelversion",
+                    ),
+                ),
+                (
+                    "reference",
+                    models.JSONField(help_text="Figures of ordinary drawings; made once.", null=True),
+                ),
+                ("charts", models.JSONField(default=dict)),
+                (
+                    "alarms",
+                    models.JSONField(default=list, help_text="Drift found since the last acknowledgement."),
+                ),
+                (
+                    "seen",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="Drawings compared with the reference."
+                    ),
+                ),
+                (
+                    "reviewed",
+                    models.PositiveBigIntegerField(default=0, help_text="Accepted drawings, digits only."),
+                ),
+                ("reviewed_right", models.PositiveBigIntegerField(default=0)),
+                ("last_time", models.DateTimeField(null=True)),
+                ("last_id", models.UUIDField(null=True)),
+                ("acknowledged_at", models.DateTimeField(null=True)),
             ],
             options={
-                'verbose_name_plural': 'watches',
+                "verbose_name_plural": "watches",
             },
         ),
         migrations.AddField(
-            model_name='prediction',
-            name='model_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='predictions.modelversion'),
+            model_name="prediction",
+            name="model_version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="predictions",
+                to="predictions.modelversion",
+            ),
         ),
         migrations.CreateModel(
-            name='Promotion',
+            name="Promotion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('reason', models.TextField(blank=True)),
-                ('decision', models.JSONField(help_text="The gate's, with its numbers, as it stood then.", null=True)),
-                ('override', models.BooleanField(default=False, help_text='Promoted against the gate.')),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('previous', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='predictions.modelversion')),
-                ('rolls_back', models.OneToOneField(help_text='The promotion that this undoes.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rolled_back_by', to='predictions.promotion')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='predictions.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "decision",
+                    models.JSONField(help_text="The gate's, with its numbers, as it stood then.", null=True),
+                ),
+                ("override", models.BooleanField(default=False, help_text="Promoted against the gate.")),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "previous",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="predictions.modelversion",
+                    ),
+                ),
+                (
+                    "rolls_back",
+                    models.OneToOneField(
+                        help_text="The promotion that this undoes.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rolled_back_by",
+                        to="predictions.promotion",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promotions",
+                        to="predictions.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at', '-pk'],
+                "ordering": ["-at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('train', 'Training'), ('compare', 'Comparison'), ('replay', 'Replay'), ('check_labels', 'Label check'), ('retention', 'Retention')], max_length=20)),
-                ('arguments', models.JSONField(blank=True, default=dict)),
-                ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('progress', models.FloatField(default=0.0, help_text='From 0 to 1.')),
-                ('message', models.TextField(blank=True)),
-                ('reported_at', models.DateTimeField(null=True)),
-                ('result', models.JSONField(null=True)),
-                ('queued', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='procrastinate.procrastinatejob')),
-                ('requested_by', models.ForeignKey(help_text='None: the timetable.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("train", "Training"),
+                            ("compare", "Comparison"),
+                            ("replay", "Replay"),
+                            ("check_labels", "Label check"),
+                            ("retention", "Retention"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("arguments", models.JSONField(blank=True, default=dict)),
+                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("progress", models.FloatField(default=0.0, help_text="From 0 to 1.")),
+                ("message", models.TextField(blank=True)),
+                ("reported_at", models.DateTimeField(null=True)),
+                ("result", models.JSONField(null=True)),
+                (
+                    "queued",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="procrastinate.procrastinatejob",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        help_text="None: the timetable.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('progress__range', (0, 1))), name='progress_0_to_1')],
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("progress__range", (0, 1))), name="progress_0_to_1"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SplitRow',
+            name="SplitRow",
             fields=[
-                ('prediction', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='split_row', serialize=False, to='predictions.prediction')),
-                ('input_hash', models.CharField(db_index=True, max_length=64)),
-                ('side', models.CharField(choices=[('train', 'Train'), ('validation', 'Validation'), ('test', 'Test'), ('copy', 'Copy')], max_length=10)),
+                (
+                    "prediction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="split_row",
+                        serialize=False,
+                        to="predictions.prediction",
+                    ),
+                ),
+                ("input_hash", models.CharField(db_index=True, max_length=64)),
+                (
+                    "side",
+                    models.CharField(
+                        choices=[
+                            ("train", "Train"),
+                            ("validation", "Validation"),
+                            ("test", "Test"),
+                            ("copy", "Copy"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('side__in', ['train', 'validation', 'test', 'copy'])), name='known_side')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("side__in", ["train", "validation", "test", "copy"])),
+                        name="known_side",
+                    )
+                ],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='labelchange',
-            trigger=pgtrigger.compiler.Trigger(name='keep_trace', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='fc331845ca69d5ee3bd07f1eed3ba7da3e0cca46', operation='UPDATE', pgid='pgtrigger_keep_trace_cdd41', table='predictions_labelchange', when='BEFORE')),
+            model_name="labelchange",
+            trigger=pgtrigger.compiler.Trigger(
+                name="keep_trace",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="fc331845ca69d5ee3bd07f1eed3ba7da3e0cca46",
+                    operation="UPDATE",
+                    pgid="pgtrigger_keep_trace_cdd41",
+                    table="predictions_labelchange",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='labelchange',
-            trigger=pgtrigger.compiler.Trigger(name='delete_trace_with_row', sql=pgtrigger.compiler.UpsertTriggerSql(constraint='CONSTRAINT', func="\n        IF EXISTS (SELECT 1 FROM predictions_prediction WHERE id = OLD.prediction_id) THEN\n            RAISE EXCEPTION 'The trace of prediction % cannot be deleted without it', OLD.prediction_id;\n        END IF;\n        RETURN NULL;\n    ", hash='4cc2c2fac4bdee9db9f4a0cbaf186997716d2983', operation='DELETE', pgid='pgtrigger_delete_trace_with_row_7225d', table='predictions_labelchange', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
+            model_name="labelchange",
+            trigger=pgtrigger.compiler.Trigger(
+                name="delete_trace_with_row",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    constraint="CONSTRAINT",
+                    func="\n        IF EXISTS (SELECT 1 FROM predictions_prediction WHERE id = OLD.prediction_id) THEN\n            RAISE EXCEPTION 'The trace of prediction % cannot be deleted without it', OLD.prediction_id;\n        END IF;\n        RETURN NULL;\n    ",
+                    hash="4cc2c2fac4bdee9db9f4a0cbaf186997716d2983",
+                    operation="DELETE",
+                    pgid="pgtrigger_delete_trace_with_row_7225d",
+                    table="predictions_labelchange",
+                    timing="DEFERRABLE INITIALLY DEFERRED",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddField(
-            model_name='watch',
-            name='acknowledged_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="watch",
+            name="acknowledged_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['created_at', 'id'], include=('digit', 'confidence', 'user_label', 'true_label', 'review_status', 'model_version', 'source', 'uncertain', 'superseded'), name='prediction_newest'),
+            model_name="prediction",
+            index=models.Index(
+                fields=["created_at", "id"],
+                include=(
+                    "digit",
+                    "confidence",
+                    "user_label",
+                    "true_label",
+                    "review_status",
+                    "model_version",
+                    "source",
+                    "uncertain",
+                    "superseded",
+                ),
+                name="prediction_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['digit'], name='prediction_digit'),
+            model_name="prediction",
+            index=models.Index(fields=["digit"], name="prediction_digit"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['review_status'], name='prediction_review_status'),
+            model_name="prediction",
+            index=models.Index(fields=["review_status"], name="prediction_review_status"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['user_label'], name='prediction_user_label'),
+            model_name="prediction",
+            index=models.Index(fields=["user_label"], name="prediction_user_label"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['true_label'], name='prediction_true_label'),
+            model_name="prediction",
+            index=models.Index(fields=["true_label"], name="prediction_true_label"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['source'], name='prediction_source'),
+            model_name="prediction",
+            index=models.Index(fields=["source"], name="prediction_source"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(fields=['visitor', '-created_at', '-id'], name='prediction_visitor'),
+            model_name="prediction",
+            index=models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(condition=models.Q(('lottery__gte', 0.05), ('review_status', 'pending'), ('superseded', False)), fields=['-suspicion', 'id'], name='prediction_queue'),
+            model_name="prediction",
+            index=models.Index(
+                condition=models.Q(
+                    ("lottery__gte", 0.05), ("review_status", "pending"), ("superseded", False)
+                ),
+                fields=["-suspicion", "id"],
+                name="prediction_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(condition=models.Q(('lottery__lt', 0.05), ('review_status', 'pending'), ('superseded', False)), fields=['lottery', 'id'], name='prediction_random_sample'),
+            model_name="prediction",
+            index=models.Index(
+                condition=models.Q(
+                    ("lottery__lt", 0.05), ("review_status", "pending"), ("superseded", False)
+                ),
+                fields=["lottery", "id"],
+                name="prediction_random_sample",
+            ),
         ),
         migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(condition=models.Q(('review_status', 'accepted')), fields=['model_version', 'digit', 'true_label', 'confidence', 'chosen'], name='prediction_accepted'),
+            model_name="prediction",
+            index=models.Index(
+                condition=models.Q(("review_status", "accepted")),
+                fields=["model_version", "digit", "true_label", "confidence", "chosen"],
+                name="prediction_accepted",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('digit__range', (0, 9))), name='digit_0_to_9'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("digit__range", (0, 9))), name="digit_0_to_9"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__range', (0, 1))), name='confidence_0_to_1'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("confidence__range", (0, 1))), name="confidence_0_to_1"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('probabilities__len', 10)), name='ten_probabilities'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("probabilities__len", 10)), name="ten_probabilities"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('user_label__range', (0, 10))), name='user_label_0_to_10'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("user_label__range", (0, 10))), name="user_label_0_to_10"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('true_label__range', (0, 10))), name='true_label_0_to_10'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("true_label__range", (0, 10))), name="true_label_0_to_10"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('review_status', 'accepted'), _negated=True), ('true_label__isnull', False), _connector='OR'), name='accepted_has_true_label'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("review_status", "accepted"), _negated=True),
+                    ("true_label__isnull", False),
+                    _connector="OR",
+                ),
+                name="accepted_has_true_label",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('review_status__in', ['pending', 'accepted', 'rejected'])), name='known_review_status'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("review_status__in", ["pending", "accepted", "rejected"])),
+                name="known_review_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('review_status', 'pending'), ('reviewed_at__isnull', False), _connector='OR'), name='reviewed_has_time'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("review_status", "pending"), ("reviewed_at__isnull", False), _connector="OR"
+                ),
+                name="reviewed_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('user_label__isnull', True), ('user_label_at__isnull', False), _connector='OR'), name='user_label_has_time'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("user_label__isnull", True), ("user_label_at__isnull", False), _connector="OR"
+                ),
+                name="user_label_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(('uncertain', True), ('reason', ''), _connector='XOR'), name='uncertain_has_reason'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("uncertain", True), ("reason", ""), _connector="XOR"),
+                name="uncertain_has_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.UniqueConstraint(condition=models.Q(('superseded', False)), fields=('drawing',), name='one_newest_of_a_drawing'),
+            model_name="prediction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("superseded", False)), fields=("drawing",), name="one_newest_of_a_drawing"
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='prediction',
-            trigger=pgtrigger.compiler.Trigger(name='trace_labels', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."review_status" IS DISTINCT FROM (NEW."review_status") OR OLD."reviewed_by_id" IS DISTINCT FROM (NEW."reviewed_by_id") OR OLD."true_label" IS DISTINCT FROM (NEW."true_label") OR OLD."user_label" IS DISTINCT FROM (NEW."user_label"))', func="\n        NEW.row_version := OLD.row_version + 1;\n        INSERT INTO predictions_labelchange (\n            prediction_id, at, by_id, old_user_label, user_label, old_true_label, true_label,\n            old_review_status, review_status\n        ) VALUES (\n            OLD.id, clock_timestamp(), NULLIF(current_setting('predictions.operator', true), '')::integer,\n            OLD.user_label, NEW.user_label, OLD.true_label, NEW.true_label,\n            OLD.review_status, NEW.review_status\n        );\n        RETURN NEW;\n    ", hash='4c336c9a4da6b9e11e62a6f076e7cd2e4d084d96', operation='UPDATE', pgid='pgtrigger_trace_labels_d2d48', table='predictions_prediction', when='BEFORE')),
+            model_name="prediction",
+            trigger=pgtrigger.compiler.Trigger(
+                name="trace_labels",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."review_status" IS DISTINCT FROM (NEW."review_status") OR OLD."reviewed_by_id" IS DISTINCT FROM (NEW."reviewed_by_id") OR OLD."true_label" IS DISTINCT FROM (NEW."true_label") OR OLD."user_label" IS DISTINCT FROM (NEW."user_label"))',
+                    func="\n        NEW.row_version := OLD.row_version + 1;\n        INSERT INTO predictions_labelchange (\n            prediction_id, at, by_id, old_user_label, user_label, old_true_label, true_label,\n            old_review_status, review_status\n        ) VALUES (\n            OLD.id, clock_timestamp(), NULLIF(current_setting('predictions.operator', true), '')::integer,\n            OLD.user_label, NEW.user_label, OLD.true_label, NEW.true_label,\n            OLD.review_status, NEW.review_status\n        );\n        RETURN NEW;\n    ",
+                    hash="4c336c9a4da6b9e11e62a6f076e7cd2e4d084d96",
+                    operation="UPDATE",
+                    pgid="pgtrigger_trace_labels_d2d48",
+                    table="predictions_prediction",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='prediction',
-            trigger=pgtrigger.compiler.Trigger(name='keep_answer', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."source" IS DISTINCT FROM (NEW."source") OR OLD."input" IS DISTINCT FROM (NEW."input") OR OLD."model_version_id" IS DISTINCT FROM (NEW."model_version_id") OR OLD."digit" IS DISTINCT FROM (NEW."digit") OR OLD."confidence" IS DISTINCT FROM (NEW."confidence") OR OLD."probabilities" IS DISTINCT FROM (NEW."probabilities") OR OLD."uncertain" IS DISTINCT FROM (NEW."uncertain") OR OLD."reason" IS DISTINCT FROM (NEW."reason"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='4fc338fd5317711b484e88aa0e5de59496ff7f50', operation='UPDATE', pgid='pgtrigger_keep_answer_7eceb', table='predictions_prediction', when='BEFORE')),
+            model_name="prediction",
+            trigger=pgtrigger.compiler.Trigger(
+                name="keep_answer",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."source" IS DISTINCT FROM (NEW."source") OR OLD."input" IS DISTINCT FROM (NEW."input") OR OLD."model_version_id" IS DISTINCT FROM (NEW."model_version_id") OR OLD."digit" IS DISTINCT FROM (NEW."digit") OR OLD."confidence" IS DISTINCT FROM (NEW."confidence") OR OLD."probabilities" IS DISTINCT FROM (NEW."probabilities") OR OLD."uncertain" IS DISTINCT FROM (NEW."uncertain") OR OLD."reason" IS DISTINCT FROM (NEW."reason"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="4fc338fd5317711b484e88aa0e5de59496ff7f50",
+                    operation="UPDATE",
+                    pgid="pgtrigger_keep_answer_7eceb",
+                    table="predictions_prediction",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='modelversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('active',), name='one_active_version'),
+            model_name="modelversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("active", True)), fields=("active",), name="one_active_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotion',
-            constraint=models.CheckConstraint(condition=models.Q(('override', False), models.Q(('reason', ''), _negated=True), _connector='OR'), name='override_has_reason'),
+            model_name="promotion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("override", False), models.Q(("reason", ""), _negated=True), _connector="OR"
+                ),
+                name="override_has_reason",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='promotion',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='885ef4f1ab7edce4e5370bdb736ac2b981a18ba8', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_f74b5', table='predictions_promotion', when='BEFORE')),
+            model_name="promotion",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="885ef4f1ab7edce4e5370bdb736ac2b981a18ba8",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_f74b5",
+                    table="predictions_promotion",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]
