@@ -1,5 +1,6 @@
 """The gate: compares a version with the active one, on MNIST's test set and on the drawings' hold-out."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -39,7 +40,7 @@ def compare_with_active(report: Report, version: str) -> dict[str, Any]:
         checks += compare.checks_of(compare.Paired(name, digits.labels, before, after))
     report(2 / 3, "timing")
     one = test_sets()["MNIST test"].images[:1]
-    checks.append(compare.not_slower(*(lambda predictor=p: predictor.read(one) for p in predictors)))
+    checks.append(compare.not_slower(partial(predictors[0].read, one), partial(predictors[1].read, one)))
     checks.append(compare.labels_trusted(*new_labels(active)))
     decision = {
         "against": active.name,

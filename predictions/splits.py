@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -150,6 +150,6 @@ def reviewed_drawings() -> Reviewed:
     )
 
 
-def fingerprint(manifest: dict[str, dict[str, int]]) -> str:
-    """The SHA-256 of which drawings with which labels stood on which side."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+def fingerprint(sources: Mapping[str, object]) -> str:
+    """The SHA-256 of what a version was made from: which drawings with which labels on which side, say."""
+    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()

@@ -134,6 +134,7 @@ def _look_at_batch(version: ModelVersion, predictor: "Predictor", until: datetim
 def _compare(watch: Watch, rows: list[Prediction], predictor: "Predictor") -> None:
     from training.drift import Charts, Reference
 
+    assert watch.reference  # noqa: S101  (for the type checker)
     reference = Reference({name: np.array(values) for name, values in watch.reference["figures"].items()})
     charts = Charts({name: (up, down) for name, (up, down) in watch.charts.items()})
     figures = measure(rows, predictor, np.array(watch.reference["centres"]))

@@ -53,7 +53,7 @@ class Digits:
             np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels])
         )
 
-    def __getitem__(self, which: slice | NDArray[np.bool_]) -> "Digits":
+    def __getitem__(self, which: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "Digits":
         return Digits(self.images[which], self.labels[which])
 
     def fingerprint(self) -> str:

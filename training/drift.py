@@ -45,7 +45,8 @@ def centres(embeddings: NDArray[np.float64], digits: NDArray[np.int64]) -> NDArr
 
 def embedding_distance(embeddings: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) distances to the nearest digit's centre."""
-    return np.linalg.norm(embeddings[:, None] - means[None], axis=2).min(1)
+    distances: NDArray[np.float64] = np.linalg.norm(embeddings[:, None] - means[None], axis=2).min(axis=1)
+    return distances
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Pseudorehearsal").
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from training.train import validation_accuracy
 
 @dataclass(frozen=True)
 class FineTuning:
-    """The share of drawings and the learning rate are measured in docs/learning-loop.md."""
+    """First guesses: the share of drawings and the learning rate are not tuned by measurement yet."""
 
     steps: int = 600
     seed: int = 1
@@ -62,7 +63,11 @@ def finetune(
     `report` raises ends the training. `validation` only shows progress: it chooses nothing."""
     torch.manual_seed(settings.seed)
     student = deepcopy(network).requires_grad_(True).train()
-    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
+    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
+
+    def averaged() -> DigitNet:
+        return cast("DigitNet", average.module.eval())
+
     optimizer = AdamW(student.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = CosineAnnealingLR(optimizer, settings.steps)
     for step, (images, labels) in enumerate(_batches(known, drawings, settings), 1):
@@ -70,15 +75,14 @@ def finetune(
             logits = student(images)
         loss = cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         average.update_parameters(student)
         measured = step % max(1, settings.steps // 10) == 0
-        accuracy = validation_accuracy(average.module.eval(), validation, "cpu") if measured else None
+        accuracy = validation_accuracy(averaged(), validation, "cpu") if measured else None
         report(Progress(step, settings.steps, loss.item(), accuracy))
-    result: DigitNet = average.module.eval()
-    return result
+    return averaged()
 
 
 def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[tuple[Tensor, Tensor]]:

@@ -46,7 +46,7 @@ class JobAdmin(ReadOnlyAdmin):
     actions = ["cancel"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).with_state()  # type: ignore[attr-defined, no-any-return]
+        return super().get_queryset(request).with_state()
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("predictions.change_job")
