@@ -75,6 +75,7 @@ def load(page: Page) -> None:
 
 def canvas(page: Page) -> FloatRect:
     """Where the canvas is, once it can be drawn on."""
+    page.locator('.st-key-pad[style*="--zoom"]').wait_for()  # pad.js is at work
     canvas = page.locator(CANVAS)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()

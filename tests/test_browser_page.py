@@ -63,6 +63,11 @@ def tap(page: Page, name: str) -> None:
     page.locator(".st-key-feedback").get_by_role("button", name=name, exact=True).click()
 
 
+def wait_for_feedback(page: Page) -> None:
+    """Until the buttons, which follow the answer, can be pressed."""
+    expect(page.locator(".st-key-feedback").get_by_role("button", name="Yes, right")).to_be_enabled()
+
+
 def thanks(page: Page) -> None:
     expect(page.locator(".st-key-feedback")).to_contain_text("Thank you!")
 
@@ -128,6 +133,7 @@ def test_canvas_fills_a_phone_and_everything_fits(visit: Visit) -> None:
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") == 360
     draw(page, ONE)
     wait_for_answer(page)
+    wait_for_feedback(page)
     for button in page.locator(".st-key-pad button:visible, .st-key-feedback button").all():
         box = button.bounding_box()
         assert box and box["height"] >= 44 and box["width"] >= 44, button.inner_text()
@@ -216,6 +222,7 @@ def test_enter_on_a_focused_button_is_that_button_only(visit: Visit, product: Pr
     page = visit()
     draw(page, SEVEN)
     wait_for_answer(page)
+    wait_for_feedback(page)
     page.locator(".st-key-feedback").get_by_role("button", name="5", exact=True).focus()
     page.keyboard.press("Enter")
     wait_for_empty(page)
@@ -300,7 +307,7 @@ def test_last_drawing_is_explained(visit: Visit) -> None:
     draw(page, SEVEN)
     wait_for_answer(page)
     page.get_by_role("tab", name="How it works").click()
-    expect(page.locator(".steps figure")).to_have_count(4)
+    expect(page.locator(".steps figure")).to_have_count(6)
     expect(page.locator(".steps")).to_contain_text("What mattered")
 
 
