@@ -117,7 +117,7 @@ def test_stroke_ends_with_its_finger_though_another_one_rests(visit: Visit, prod
         touch("touchStart", (1, x, 60))
         touch("touchStart", (1, x, 60), thumb)
         touch("touchMove", (1, x, 200), thumb)
-        touch("touchMove", thumb)
+        touch("touchEnd", (1, x, 200))
         answer = wait_for_answer(page, answer)
         touch("touchEnd")
     touch("touchStart", (1, 40, 60))
