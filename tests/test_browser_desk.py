@@ -107,7 +107,7 @@ def test_two_operators_label_every_drawing_once(live_server: LiveServer) -> None
         pages = [open_desk(browser, live_server, cookie, "queue/") for cookie in cookies]
         for page in pages:
             page.locator("#item:visible").wait_for()
-        for _ in range(20):
+        while not all(page.locator("#empty").is_visible() for page in pages):
             for page in pages:
                 if page.locator("#item").is_visible():
                     page.keyboard.press("Enter")
