@@ -43,7 +43,7 @@ screenshots: .venv/dev
 	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
 	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
 	@echo "Installing packages (a few minutes the first time) ..."
-	@$(VENV)/python -m pip install --quiet --retries 1 -c constraints.txt \
+	@$(VENV)/python -m pip install -qq --retries 1 -c constraints.txt \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch torchvision
 	@$(VENV)/python -m pip install --quiet -c constraints.txt $(GROUPS)
 	@touch $@
