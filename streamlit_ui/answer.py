@@ -17,6 +17,8 @@ def in_words(answer: Answer) -> str:
         return "This does not look like a digit"
     if answer["uncertain"]:
         return "Not sure"
+    if answer["confidence"] < 0.8:
+        return "Not very sure"
     return "Very sure" if answer["confidence"] >= 0.98 else "Quite sure"
 
 
