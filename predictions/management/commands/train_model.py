@@ -117,8 +117,9 @@ def trained(epochs: int, seed: int, data_dir: Path, device: str, extra: "Digits"
         mnist = load_mnist(data_dir)
     except DatasetError as error:
         raise CommandError(str(error)) from error
-    with Bar(epochs) as bar:
-        return make_checkpoint(mnist, Settings(epochs=epochs, seed=seed), bar.show, extra, device)
+    settings = Settings(epochs=epochs, seed=seed)
+    with Bar(settings.epochs + settings.plain_epochs) as bar:
+        return make_checkpoint(mnist, settings, bar.show, extra, device)
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
