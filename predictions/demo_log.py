@@ -15,7 +15,8 @@ from django.utils import timezone
 from PIL import Image
 
 from predictions import serving
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
     from classifier.predictor import Reading

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from predictions import serving
 from predictions.jobs import Report
-from predictions.models import NOT_A_DIGIT, ModelVersion
+from predictions.models import NOT_A_DIGIT
 from predictions.splits import LabelDoubt, Side, SplitRow, reviewed_drawings
+from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
     from training.dataset import Digits

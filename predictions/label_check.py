@@ -7,8 +7,8 @@ from django.conf import settings
 
 from predictions import serving
 from predictions.jobs import Report
-from predictions.models import ModelVersion
 from predictions.splits import LabelDoubt, reviewed_drawings
+from predictions.versions import ModelVersion
 
 KNOWN = 3000  # MNIST digits that help to judge
 KNOWN_NON_DIGITS = 300

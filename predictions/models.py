@@ -1,13 +1,11 @@
-"""The rows: every answered prediction, every model version, every promotion."""
+"""The rows: every answered prediction."""
 
 import base64
 import io
 import uuid
-from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
-import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
@@ -18,11 +16,11 @@ from PIL import Image
 
 from classifier.preprocess import decode_image, render_strokes
 from predictions import review, trace
+from predictions.versions import ModelVersion
 
 NOT_A_DIGIT = 10
 DIGITS = [(digit, str(digit)) for digit in range(10)]
 LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
-
 
 LARGEST_DRAWING = 560  # pixels, when it is shown again
 
@@ -31,140 +29,6 @@ def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
-
-
-class GateClosedError(ValueError):
-    """A promotion that the gate refuses; the message says why."""
-
-
-class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
-    def active(self) -> "ModelVersion | None":
-        """The version that answers now; None before the first one is promoted."""
-        return self.filter(active=True).first()
-
-    def next_name(self) -> str:
-        """v1, v2, …: one more than have ever been made."""
-        return f"v{(self.aggregate(models.Max('pk'))['pk__max'] or 0) + 1}"
-
-    def answering_at(self, time: datetime) -> "ModelVersion | None":
-        """The version that answered at `time`; None before the first promotion."""
-        promoted = self.filter(promotions__at__lte=time)
-        return promoted.order_by("-promotions__at", "-promotions__pk").first()
-
-
-class ModelVersion(models.Model):
-    """Weights with everything that says where they come from and how good they are."""
-
-    name = models.CharField(max_length=50, unique=True)
-    checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
-    metrics = models.JSONField(default=dict, blank=True)
-    gate = models.JSONField(
-        null=True, blank=True, help_text="The comparison with the version that was active."
-    )
-    data_fingerprint = models.CharField(max_length=64)
-    dataset = models.JSONField(
-        default=dict, blank=True, help_text="The reviewed drawings of each split, with label."
-    )
-    seed = models.BigIntegerField()
-    code_version = models.CharField(max_length=64)
-    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
-    created_at = models.DateTimeField(default=timezone.now)
-    active = models.BooleanField(default=False, editable=False)
-
-    objects = ModelVersionQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-pk"]
-        constraints = [
-            models.UniqueConstraint(fields=["active"], condition=Q(active=True), name="one_active_version"),
-        ]
-        permissions = [("promote_modelversion", "Can promote a model version")]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @transaction.atomic
-    def promote(self, by: Any = None, reason: str = "", *, override: bool = False) -> "Promotion":  # noqa: ANN401
-        """Make this the version that answers, and log it. `by` is None for the command line.
-
-        Raises GateClosedError unless the gate found this version as good as the active one, or there is
-        none; `override` opens it, and needs a reason.
-        """
-        previous = ModelVersion.objects.select_for_update().filter(active=True).defer("checkpoint").first()
-        obstacle = self.obstacle(previous)
-        if obstacle and not override:
-            raise GateClosedError(obstacle)
-        if override and not reason.strip():
-            raise GateClosedError("Promoting against the gate needs a reason.")
-        return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
-
-    def obstacle(self, active: "ModelVersion | None") -> str:
-        """Why the gate keeps this version from replacing `active`; empty if it does not."""
-        if active is None:
-            return ""
-        if active == self:
-            return f"{self} is already active."
-        if not self.gate or self.gate["against"] != active.name:
-            return f"{self} has not been compared with the active version {active}."
-        failed = [check["name"] for check in self.gate["checks"] if not check["passed"]]
-        return f"{self} is worse than {active}: {', '.join(failed)}." if failed else ""
-
-    @transaction.atomic
-    def _activate(self, previous: "ModelVersion | None", **record: Any) -> "Promotion":  # noqa: ANN401
-        ModelVersion.objects.filter(active=True).update(active=False)
-        ModelVersion.objects.filter(pk=self.pk).update(active=True)
-        self.active = True
-        return Promotion.objects.create(version=self, previous=previous, **record)
-
-
-class PromotionQuerySet(models.QuerySet["Promotion"]):
-    def standing(self) -> "Promotion | None":
-        """The newest promotion that is neither a rollback nor rolled back."""
-        return self.filter(rolls_back=None, rolled_back_by=None).first()
-
-    @transaction.atomic
-    def roll_back(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401
-        """Undo the newest promotion that still stands: the version before it answers again.
-
-        Raises GateClosedError where no promotion replaced a version.
-        """
-        # Locks the active version, as promote does: one of them happens after the other.
-        active = ModelVersion.objects.select_for_update().filter(active=True).defer("checkpoint").first()
-        standing = self.standing()
-        if standing is None or standing.previous is None:
-            raise GateClosedError("There is no earlier version to roll back to.")
-        return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)
-
-
-class Promotion(models.Model):
-    """One line of the append-only log of which version answered from when on."""
-
-    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="promotions")
-    previous = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
-    at = models.DateTimeField(default=timezone.now)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    reason = models.TextField(blank=True)
-    decision = models.JSONField(null=True, help_text="The gate's, with its numbers, as it stood then.")
-    override = models.BooleanField(default=False, help_text="Promoted against the gate.")
-    rolls_back = models.OneToOneField(
-        "self",
-        models.PROTECT,
-        null=True,
-        related_name="rolled_back_by",
-        help_text="The promotion that this undoes.",
-    )
-
-    objects = PromotionQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-at", "-pk"]
-        constraints = [
-            models.CheckConstraint(condition=Q(override=False) | ~Q(reason=""), name="override_has_reason"),
-        ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
-
-    def __str__(self) -> str:
-        return f"{self.version} at {self.at:%Y-%m-%d %H:%M:%S}"
 
 
 class PredictionQuerySet(review.ReviewQuerySet):

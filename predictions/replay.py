@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from predictions import serving
 from predictions.jobs import Report
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 
 BATCH = 2000
 # All changed drawings are counted; so many are kept by id, to be looked at.

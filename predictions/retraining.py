@@ -13,8 +13,9 @@ from predictions import serving
 from predictions.gate import compare_with_active
 from predictions.jobs import Report
 from predictions.label_check import check_labels
-from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
+from predictions.models import NOT_A_DIGIT, Prediction
 from predictions.splits import SIDES, Reviewed, Side, fingerprint, reviewed_drawings
+from predictions.versions import ModelVersion
 from predictions.watch import REFERENCE_SIZE, Watch, make_reference
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from itertools import islice
 import numpy as np
 
 from predictions import serving
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 
 BATCH = 2000
 

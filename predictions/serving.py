@@ -4,7 +4,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor

@@ -10,7 +10,8 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from classifier.preprocess import DrawingError, decode_image
-from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
+from predictions.models import NOT_A_DIGIT, Prediction
+from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor

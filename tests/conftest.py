@@ -15,7 +15,7 @@ from django.test import Client, override_settings
 from PIL import Image, ImageDraw
 
 from predictions import serving
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 from tests.browser import CHROMIUM
 
 # Tests have little to compute at a time; two threads would wait for each other's processor.

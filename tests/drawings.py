@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 import numpy as np
 from django.utils import timezone
 
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 
 Inputs = "np.ndarray[Any, np.dtype[np.uint8]]"
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import Permission, User
 
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 
 INPUT = np.zeros((28, 28), np.uint8)
 INPUT[4:24, 13:16] = 255

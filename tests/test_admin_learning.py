@@ -6,9 +6,10 @@ from django.test import Client
 from django.urls import reverse
 
 from predictions.jobs import Job
-from predictions.models import ModelVersion, Prediction, Promotion
+from predictions.models import Prediction
 from predictions.replay import replay
 from predictions.splits import LabelDoubt
+from predictions.versions import ModelVersion, Promotion
 from predictions.watch import Watch
 from tests.drawings import accepted, logged, unique
 from tests.rows import version as version_named

@@ -13,7 +13,8 @@ from PIL import Image
 
 from classifier import checkpoint
 from classifier.model import Config, DigitNet
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests.conftest import ONE, ZERO, Post, png
 
 

@@ -14,7 +14,8 @@ from django.test import Client
 from PIL import Image
 
 from predictions import serving
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests.conftest import ONE, ZERO, Post, png
 
 

@@ -5,7 +5,8 @@ import uuid
 from django.test import Client
 from django.utils import timezone
 
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests.conftest import ONE, Post
 
 VISITOR = str(uuid.uuid4())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 from tests import samples
 from training import dataset, evaluate, report
 

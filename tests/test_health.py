@@ -5,7 +5,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from predictions import serving
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests.conftest import ONE, Post
 
 

@@ -19,7 +19,8 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from predictions import tasks
 from predictions.jobs import AlreadyQueuedError, Job
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests.drawings import accepted, logged, unique
 
 # The worker has connections of its own: it sees what is committed, so nothing here runs in a transaction.

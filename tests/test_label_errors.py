@@ -7,9 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from predictions.label_check import check_labels
-from predictions.models import GateClosedError, ModelVersion, Prediction
+from predictions.models import Prediction
 from predictions.retraining import retrain
 from predictions.splits import LabelDoubt, reviewed_drawings
+from predictions.versions import GateClosedError, ModelVersion
 from tests.drawings import accepted
 from tests.test_retraining import QUICK, quiet
 from training.dataset import Mnist

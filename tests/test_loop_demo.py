@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from predictions.models import ModelVersion, Prediction, Promotion
+from predictions.models import Prediction
 from predictions.splits import reviewed_drawings
+from predictions.versions import ModelVersion, Promotion
 from tests.drawings import logged, unique
 from training.dataset import Mnist
 

@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from predictions import demo_log
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests import rows
 from training.dataset import Digits
 

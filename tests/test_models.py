@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError
 from django.utils import timezone
 
-from predictions.models import ModelVersion, Prediction, Promotion
+from predictions.models import Prediction
+from predictions.versions import ModelVersion, Promotion
 
 UNKNOWN = {"data_fingerprint": "", "code_version": ""}
 

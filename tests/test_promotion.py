@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from predictions.models import GateClosedError, ModelVersion, Promotion
+from predictions.versions import GateClosedError, ModelVersion, Promotion
 from tests.rows import version as version_named
 
 PASSED = {"name": "accuracy on MNIST test", "passed": True}

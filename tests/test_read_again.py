@@ -5,7 +5,8 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 from tests import rows
 
 

@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from predictions.models import ModelVersion
 from predictions.retraining import TRAINING_LOCK, TrainingRunsError, new_drawings, retrain
 from predictions.splits import fingerprint, reviewed_drawings, side_of
+from predictions.versions import ModelVersion
 from predictions.watch import Watch
 from tests.drawings import accepted, logged
 from training.dataset import Mnist

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
 
-from predictions.models import ModelVersion, Promotion
+from predictions.versions import ModelVersion, Promotion
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
 from predictions.splits import LabelDoubt, Side, SplitRow, fingerprint, reviewed_drawings, side_of
+from predictions.versions import ModelVersion
 from tests.drawings import accepted, logged, unique
 
 

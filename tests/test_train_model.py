@@ -12,7 +12,7 @@ from django.db import connection
 
 from classifier.model import Config
 from classifier.predictor import Predictor
-from predictions.models import ModelVersion, Promotion
+from predictions.versions import ModelVersion, Promotion
 from tests import samples
 from training import dataset, recipe, train
 from training.dataset import DatasetError

@@ -16,7 +16,7 @@ from classifier.checkpoint import SHIPPED
 from classifier.predictor import Predictor
 from classifier.preprocess import decode_image, to_input
 from predictions.admin.watch import banner
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 from predictions.watch import Watch, look
 from tests.drawings import logged
 from training.drawings import Drawings, Hand, draw, load_drawings

@@ -13,8 +13,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from predictions.admin import show
-from predictions.models import LABELS, NOT_A_DIGIT, ModelVersion, Prediction
+from predictions.models import LABELS, NOT_A_DIGIT, Prediction
 from predictions.review import CONTRADICTED
+from predictions.versions import ModelVersion
 
 DAYS = 30
 NEWEST = 16

@@ -9,7 +9,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import make_aware
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter, RangeDateTimeFilter
 
-from predictions.models import ModelVersion, Prediction
+from predictions.models import Prediction
+from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
     from unfold.admin import ModelAdmin

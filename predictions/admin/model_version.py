@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from predictions.jobs import AlreadyQueuedError, Job
-from predictions.models import GateClosedError, ModelVersion, Promotion
+from predictions.versions import GateClosedError, ModelVersion, Promotion
 
 VERSIONS = "admin:predictions_modelversion_changelist"
 JOBS = "admin:predictions_job_changelist"

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from predictions import serving
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
     from training.drawings import Drawings

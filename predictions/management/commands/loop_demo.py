@@ -22,9 +22,10 @@ from PIL import Image
 from predictions import serving
 from predictions.label_check import check_labels
 from predictions.management.commands import serve
-from predictions.models import GateClosedError, ModelVersion, Prediction
+from predictions.models import Prediction
 from predictions.retraining import measured, retrain
 from predictions.splits import LabelDoubt
+from predictions.versions import GateClosedError, ModelVersion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from predictions import demo_log
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions.models import ModelVersion
 from predictions.second_reading import read_again
+from predictions.versions import ModelVersion
 
 
 class Command(BaseCommand):

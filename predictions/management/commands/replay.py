@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from predictions.models import ModelVersion
 from predictions.replay import replay
+from predictions.versions import ModelVersion
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from predictions.models import ModelVersion
 from predictions.serving import install_shipped
+from predictions.versions import ModelVersion
 
 
 class Command(BaseCommand):

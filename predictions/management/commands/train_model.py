@@ -11,9 +11,9 @@ from django.db import DatabaseError, connection
 from tqdm import tqdm
 
 from predictions.gate import compare_with_active
-from predictions.models import GateClosedError, ModelVersion
 from predictions.retraining import TrainingRunsError, all_of, retrain
 from predictions.splits import Side, reviewed_drawings
+from predictions.versions import GateClosedError, ModelVersion
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint
