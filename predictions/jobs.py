@@ -27,7 +27,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         # Two of a kind never run at the same time, and one waiting is enough: but replays of different
         # versions are different work.
         name = " ".join([kind, *map(str, arguments.values())]) if kind == Job.Kind.REPLAY else kind
-        task = app.configure_task(f"predictions.tasks.{kind}", lock=name, queueing_lock=name)
+        task = app.configure_task("predictions.tasks.do", lock=name, queueing_lock=name)
         try:
             with transaction.atomic():
                 job.queued_id = task.defer(job_id=job.pk)

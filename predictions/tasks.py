@@ -1,12 +1,10 @@
-"""What the worker does: the jobs that people start, and the timetable. Torch is imported in here, and late:
-the web processes import this module as well, to put work into the queue."""
+"""What the worker does: the jobs that people start, and the timetable."""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted
@@ -20,15 +18,23 @@ ATTEMPTS = 3
 # A worker that is stopped gives its job back to the queue.
 GIVEN_BACK = RetryStrategy(max_attempts=ATTEMPTS, retry_exceptions=[JobAborted])
 
-Work = Callable[..., dict[str, Any]]
+# By name: this module is imported by the web processes as well, to queue jobs, and this work imports torch.
+WORK = {
+    Job.Kind.TRAIN: "predictions.retraining.retrain",
+    Job.Kind.COMPARE: "predictions.gate.compare_with_active",
+    Job.Kind.REPLAY: "predictions.replay.replay",
+    Job.Kind.CHECK_LABELS: "predictions.label_check.check_labels",
+    Job.Kind.RETENTION: "predictions.retention.delete_expired",
+}
 
 
-def run(context: JobContext, job_id: int, work: Work) -> None:
+@app.task(pass_context=True, retry=GIVEN_BACK)
+def do(context: JobContext, job_id: int) -> None:
     """Do the work of a job row and keep its result; a failure's first line is kept as the message."""
     job = Job.objects.get(pk=job_id)
     job.report(0.0, "started")
     try:
-        result = work(reporter(context, job), **job.arguments)
+        result = import_string(WORK[Job.Kind(job.kind)])(reporter(context, job), **job.arguments)
     except JobAborted:
         job.report(job.progress, "stopped")
         raise
@@ -53,41 +59,6 @@ def reporter(context: JobContext, job: Job) -> Report:
             job.report(progress, message)
 
     return report
-
-
-@app.task(name="predictions.tasks.train", pass_context=True, retry=GIVEN_BACK)
-def train(context: JobContext, job_id: int) -> None:
-    from predictions.retraining import retrain
-
-    run(context, job_id, retrain)
-
-
-@app.task(name="predictions.tasks.compare", pass_context=True, retry=GIVEN_BACK)
-def compare(context: JobContext, job_id: int) -> None:
-    from predictions.gate import compare_with_active
-
-    run(context, job_id, compare_with_active)
-
-
-@app.task(name="predictions.tasks.replay", pass_context=True, retry=GIVEN_BACK)
-def replay(context: JobContext, job_id: int) -> None:
-    from predictions.replay import replay
-
-    run(context, job_id, replay)
-
-
-@app.task(name="predictions.tasks.check_labels", pass_context=True, retry=GIVEN_BACK)
-def check_labels(context: JobContext, job_id: int) -> None:
-    from predictions.label_check import check_labels
-
-    run(context, job_id, check_labels)
-
-
-@app.task(name="predictions.tasks.retention", pass_context=True, retry=GIVEN_BACK)
-def retention(context: JobContext, job_id: int) -> None:
-    from predictions.retention import delete_expired
-
-    run(context, job_id, delete_expired)
 
 
 @app.periodic(cron="0 2 * * *")
