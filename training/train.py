@@ -22,7 +22,7 @@ from training.dataset import Digits
 class Settings:
     """The defaults are those of the shipped model."""
 
-    epochs: int = 14
+    epochs: int = 10
     seed: int = 1
     batch: int = 256
     learning_rate: float = 0.004  # the highest; it rises for the first tenth, then falls as a cosine
@@ -31,9 +31,9 @@ class Settings:
     plain_epochs: int = 1  # the last ones, on drawings as they are
     plain_rate: float = 0.001
     averaging: float = 0.998  # decay of the weights' moving average, a step
-    made_up_digits: int = 22_000
+    made_up_digits: int = 25_000
     amended_digits: int = 12_000
-    non_digits: int = 25_000
+    non_digits: int = 22_000
     config: Config = field(default_factory=Config)
     strength: Strength = field(default_factory=Strength)
 
