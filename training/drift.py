@@ -5,7 +5,6 @@ two-sided cumulative sum (CUSUM; Page, 1954, "Continuous Inspection Schemes", Bi
 up: ordinary drawings cancel out, a shift grows with every drawing until it crosses the limit.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -90,6 +89,3 @@ class Charts:
                     if before <= LIMIT < after:
                         alarms.append({"figure": name, "direction": direction, "drawing": number})
         return alarms
-
-    def over(self) -> Iterable[str]:
-        return [name for name, sums in self.sums.items() if max(sums) > LIMIT]

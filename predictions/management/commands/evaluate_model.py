@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--digits", type=Path, metavar="FILE.npz", help="strokes of digits")
         parser.add_argument("--others", type=Path, metavar="FILE.npz", help="strokes of what is no digit")
         parser.add_argument("--report", type=Path, metavar="DIR", help="where to draw the pictures")
-        parser.add_argument("--data-dir", type=Path, default=settings.VAR_DIR / "data")
+        parser.add_argument("--data-dir", type=Path, default=settings.MNIST_DIR)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         from training import report
