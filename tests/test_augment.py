@@ -7,7 +7,8 @@ from tests import samples
 from training.augment import Strength, augment, change_width
 
 IMAGES = to_tensor(torch.from_numpy(samples.mnist().train.images[:200]))
-STILL = Strength(thicker=0, thinner=0, turn=0, slant=0, stretch=0, bend=0)
+ALL = Strength(unchanged=0)
+STILL = Strength(unchanged=0, thicker=0, thinner=0, turn=0, slant=0, stretch=0, bend=0)
 INDEX = torch.arange(28, dtype=torch.float32)
 
 
@@ -29,7 +30,7 @@ def test_one_seed_gives_the_same_images_and_another_others() -> None:
 
 def test_every_image_is_changed_in_its_own_way() -> None:
     same = IMAGES[:1].expand(20, -1, -1, -1)
-    images = augment(same, Strength(), torch.Generator().manual_seed(0)).flatten(1)
+    images = augment(same, ALL, torch.Generator().manual_seed(0)).flatten(1)
     assert torch.pdist(images).min() > 1
 
 
@@ -39,7 +40,7 @@ def test_without_strength_only_parts_of_a_pixel_change() -> None:
 
 
 def test_the_result_is_normalised_as_serving_normalises() -> None:
-    images = augmented(Strength())[:, 0]
+    images = augmented(ALL)[:, 0]
     mass = images.sum(dim=(1, 2))
     for axis in (1, 2):
         centre = (images.sum(dim=axis) * INDEX).sum(dim=1) / mass
@@ -54,3 +55,16 @@ def test_strokes_get_thicker_and_thinner_and_never_vanish() -> None:
     assert growth.max() > 1.5
     assert growth.min() < 0.8
     assert images.amax(dim=(1, 2, 3)).min() > 0.5
+
+
+def test_some_images_stay_as_they_are() -> None:
+    same = (augmented(Strength()) == IMAGES).flatten(1).all(dim=1)
+    assert 0.15 < same.float().mean() < 0.35
+
+
+def test_edges_stay_about_as_steep_as_they_were() -> None:
+    def steepness(images: torch.Tensor) -> torch.Tensor:
+        return images.diff(dim=3).abs().mean() / images.mean()
+
+    still = Strength(unchanged=0, thicker=0, thinner=0)
+    assert 0.95 < steepness(augmented(still)) / steepness(IMAGES) < 1.1

@@ -11,8 +11,7 @@ from tests import samples
 from training.train import Progress, Settings, train, validation_accuracy
 
 TINY = Settings(
-    epochs=2,
-    plain_epochs=1,
+    epochs=3,
     batch=64,
     made_up_digits=100,
     amended_digits=50,
@@ -63,7 +62,7 @@ def test_the_network_is_ready_to_serve() -> None:
 def test_training_leaves_the_data_as_it_was() -> None:
     mnist = samples.mnist()
     before = mnist.train.fingerprint()
-    train(mnist.train, mnist.validation, replace(TINY, epochs=1, plain_epochs=0))
+    train(mnist.train, mnist.validation, replace(TINY, epochs=1))
     assert mnist.train.fingerprint() == before
 
 

@@ -32,7 +32,6 @@ class FineTuning:
     steps: int = 600
     seed: int = 1
     batch: int = 256
-    plain_steps: int = 200  # the last ones, on drawings as they are, as in a training from scratch
     drawings_share: float = 0.25  # of each batch
     learning_rate: float = 0.001  # falls as a cosine
     weight_decay: float = 0.02
@@ -94,10 +93,8 @@ def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[
     rest = known + Digits(*synthesis.digits(settings.made_up, rng))
     rest = rest + Digits(*synthesis.non_digits(settings.made_up, spoilable, rng))
     share = round(settings.drawings_share * settings.batch) if len(drawings) else 0
-    for step in range(settings.steps):
+    for _ in range(settings.steps):
         chosen = drawings[rng.integers(0, len(drawings), share)] if share else drawings
         batch = chosen + rest[rng.integers(0, len(rest), settings.batch - share)]
-        images = to_tensor(torch.from_numpy(batch.images))
-        if step < settings.steps - settings.plain_steps:
-            images = augment(images, settings.strength, random)
+        images = augment(to_tensor(torch.from_numpy(batch.images)), settings.strength, random)
         yield images.contiguous(memory_format=torch.channels_last), torch.from_numpy(batch.labels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from classifier.model import DIGITS, Config, DigitNet, to_tensor
@@ -22,14 +22,12 @@ from training.dataset import Digits
 class Settings:
     """The defaults are those of the shipped model."""
 
-    epochs: int = 10
+    epochs: int = 11
     seed: int = 1
     batch: int = 256
     learning_rate: float = 0.004  # the highest; it rises for the first tenth, then falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
-    plain_epochs: int = 1  # the last ones, on drawings as they are
-    plain_rate: float = 0.001
     averaging: float = 0.998  # decay of the weights' moving average, a step
     made_up_digits: int = 25_000
     amended_digits: int = 12_000
@@ -59,10 +57,8 @@ def train(
     """Train on the digits and on made-up drawings; a label of 10 means "not a digit". One seed on one machine
     gives the same weights with the same number of threads.
 
-    Learns from augmented drawings first, and takes the moving average of the weights (Polyak and Juditsky,
-    1992, "Acceleration of Stochastic Approximation by Averaging"). That learns the blur of being resampled
-    too, so it goes on for a few epochs with the drawings as they are. Returns the network in evaluation mode;
-    `validation` only shows progress.
+    Returns the moving average of the weights (Polyak and Juditsky, 1992, "Acceleration of Stochastic
+    Approximation by Averaging") in evaluation mode; `validation` only shows progress.
     Raises ValueError where the drawings don't fill one batch.
     """
     pool = _pool(digits, settings)
@@ -76,24 +72,18 @@ def train(
     averaged = cast(DigitNet, average.module)
     steps, accuracy = len(pool) // settings.batch, None
     optimizer = AdamW(network.parameters(), weight_decay=settings.weight_decay)
-    schedule: LRScheduler = OneCycleLR(
+    schedule = OneCycleLR(
         optimizer, settings.learning_rate, settings.epochs * steps, pct_start=0.1, cycle_momentum=False
     )
-    for epoch in range(settings.epochs + settings.plain_epochs):
-        plain = epoch >= settings.epochs
-        if epoch == settings.epochs:
-            network = averaged
-            optimizer = AdamW(network.parameters(), settings.plain_rate, weight_decay=settings.weight_decay)
-            schedule = CosineAnnealingLR(optimizer, settings.plain_epochs * steps)
+    for epoch in range(settings.epochs):
         network.train()
-        for step, (images, labels) in enumerate(_batches(pool, settings, epoch, plain)):
+        for step, (images, labels) in enumerate(_batches(pool, settings, epoch)):
             loss = _loss(network, images.to(device), labels.to(device), settings)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-            if not plain:
-                average.update_parameters(network)
+            average.update_parameters(network)
             report(Progress(epoch, step, steps, loss.item(), accuracy))
         accuracy = validation_accuracy(averaged.eval(), validation, device)
         report(Progress(epoch, steps, steps, loss.item(), accuracy))
@@ -112,15 +102,13 @@ def _pool(digits: Digits, settings: Settings) -> Digits:
     )
 
 
-def _batches(pool: Digits, settings: Settings, epoch: int, plain: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every drawing once, in random order, augmented or as it is; a last batch not full is left out."""
+def _batches(pool: Digits, settings: Settings, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every drawing once, in random order, augmented; a last batch not full is left out."""
     random = torch.Generator().manual_seed(settings.seed * 10_000 + epoch)
     images, labels = torch.from_numpy(pool.images), torch.from_numpy(pool.labels)
     for chosen in torch.randperm(len(pool), generator=random).split(settings.batch):
         if len(chosen) == settings.batch:
-            batch = to_tensor(images[chosen])
-            if not plain:
-                batch = augment(batch, settings.strength, random)
+            batch = augment(to_tensor(images[chosen]), settings.strength, random)
             yield batch.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 

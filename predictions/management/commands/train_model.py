@@ -118,7 +118,7 @@ def trained(epochs: int, seed: int, data_dir: Path, device: str, extra: "Digits"
     except DatasetError as error:
         raise CommandError(str(error)) from error
     settings = Settings(epochs=epochs, seed=seed)
-    with Bar(settings.epochs + settings.plain_epochs) as bar:
+    with Bar(settings.epochs) as bar:
         return make_checkpoint(mnist, settings, bar.show, extra, device)
 
 
