@@ -4,7 +4,9 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from predictions.models import Prediction
 from tests import rows
@@ -55,6 +57,17 @@ def test_a_page_that_lost_its_lease_is_told_so(desk: Client) -> None:
     row = rows.prediction()
     Prediction.objects.all().queue(rows.operator("otto"), 5, [])
     assert lease(desk, held=[row.pk])["lost"] == [str(row.pk)]
+
+
+def test_a_lease_needs_at_most_twelve_queries(desk: Client) -> None:
+    held = [rows.prediction(lottery=lot) for lot in (0.01, 0.5)]
+    lease(desk)
+    fresh = [rows.prediction(lottery=lot) for lot in (0.02, 0.6)]
+    with CaptureQueriesContext(connection) as captured:
+        answer = lease(desk, count=2, held=[row.pk for row in held])
+    # A transaction's begin and end are savepoints here, because every test is one transaction.
+    assert len(captured) <= 12
+    assert {row["id"] for row in answer["rows"]} == {str(row.pk) for row in fresh}
 
 
 def test_a_decision_is_stored_with_how_the_row_was_chosen(desk: Client) -> None:

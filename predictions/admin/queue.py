@@ -95,16 +95,24 @@ def lease(request: HttpRequest) -> JsonResponse:
     """Hold what the page has for another minute, name what it lost, and hand out the next rows."""
     asked = read(request, Asked)
     rows = Prediction.objects.light()
-    rows.filter(pk__in=asked.held).renew(request.user)
-    held = set(rows.filter(pk__in=asked.held, leased_by=request.user.pk).values_list("pk", flat=True))
+    lost = lost_rows(request, asked.held)
     following = rows.queue(request.user, asked.count, [*asked.held, *asked.skipped]) if asked.count else []
     return JsonResponse(
         {
             "rows": [shown(row) for row in following],
-            "lost": [pk for pk in asked.held if pk not in held],
+            "lost": lost,
             "waiting": Prediction.objects.all().waiting(COUNTED_ROWS),
         }
     )
+
+
+def lost_rows(request: HttpRequest, held: list[UUID]) -> list[UUID]:
+    """Hold these rows for another minute; those that can't be held any more."""
+    rows = Prediction.objects.filter(pk__in=held)
+    if rows.renew(request.user) == len(held):
+        return []
+    still = set(rows.filter(leased_by=request.user.pk).values_list("pk", flat=True))
+    return [pk for pk in held if pk not in still]
 
 
 def review(request: HttpRequest) -> JsonResponse:
