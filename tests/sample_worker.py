@@ -1,4 +1,4 @@
-"""`manage.py worker` with the committed sample of MNIST in the data set's place: python -m tests.sample_worker"""
+"""`manage.py worker` with the committed sample of MNIST in its place: python -m tests.sample_worker"""
 
 import os
 
