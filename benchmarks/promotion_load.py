@@ -100,7 +100,7 @@ def measure(product: Product, promotions: int, connections: int) -> None:
 
 def promote_the_other() -> str:
     """Promote the version that does not answer, a copy of the shipped one at first; its name."""
-    from predictions.models import ModelVersion
+    from predictions.versions import ModelVersion
 
     versions = ModelVersion.objects
     other = versions.filter(active=False).first()
@@ -132,14 +132,13 @@ def delays_after(asked: float, version: str, answers: list[Answer], workers: dic
 
 
 def report(promotions: int, connections: int, clients: Clients, seconds: float, delays: list[float]) -> None:
-    rate = len(clients.answers) / seconds
-    print(
-        "| promotions | web workers | connections | requests | a second | failed | delay: median | largest |"
-    )
+    requests = len(clients.answers)
+    print("| promotions | workers | connections | requests | a second | failed | delay: median | largest |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     print(
-        f"| {promotions} | {len(delays) // promotions} | {connections} | {len(clients.answers):,} | {rate:.0f} "
-        f"| {len(clients.failed)} | {statistics.median(delays):.2f} s | {max(delays):.2f} s |"
+        f"| {promotions} | {len(delays) // promotions} | {connections} | {requests:,} "
+        f"| {requests / seconds:.0f} | {len(clients.failed)} | {statistics.median(delays):.2f} s "
+        f"| {max(delays):.2f} s |"
     )
     for failure in clients.failed[:5]:
         print(failure)

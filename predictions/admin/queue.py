@@ -1,10 +1,15 @@
 """The queue: one drawing after the other, a key for each. And the grid: fifty of one digit at a glance."""
 
+from collections import defaultdict
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -131,16 +136,19 @@ def undo(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"row": shown(row)})
 
 
+@transaction.atomic
 def review_grid(request: HttpRequest) -> JsonResponse:
-    """Store the decisions about a grid; those about rows that others changed are left out, and named."""
-    stale = []
-    for decision in read(request, Decisions).decisions:
-        try:
-            row = decision.row()
-            row.review(request.user, decision.status, decision.true_label, Prediction.Chosen.GRID)
-        except StaleRowError:
-            stale.append(decision.id)
-    return JsonResponse({"stale": stale})
+    """Store the decisions about a grid, those alike at once; count rows that others changed meanwhile."""
+    alike: dict[tuple[str, int | None], list[Q]] = defaultdict(list)
+    decisions = read(request, Decisions).decisions
+    for decision in decisions:
+        row = Q(pk=decision.id, row_version=decision.row_version)
+        alike[decision.status, decision.true_label].append(row)
+    stored = sum(
+        Prediction.objects.filter(reduce(or_, rows)).review(request.user, *decided, Prediction.Chosen.GRID)
+        for decided, rows in alike.items()
+    )
+    return JsonResponse({"stale": len(decisions) - stored})
 
 
 def grid_rows(request: HttpRequest, digit: int) -> JsonResponse:
