@@ -2,7 +2,7 @@
 
     python -m benchmarks.screenshots_desk [--data-dir var/data]
 
-Starts the product on a var/ of its own with a made-up log of 1,000 rows; writes docs/screenshots/desk-*.png.
+Starts the product on a var/ of its own with a made-up log of 3,000 rows; writes docs/screenshots/desk-*.png.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     data_dir = parser.parse_args().data_dir
     account = {"DJANGO_SUPERUSER_USERNAME": "olive", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with tempfile.TemporaryDirectory() as var, Product(Path(var), **account) as product:
-        manage(product, "make_demo_log", "--rows", "1000", "--data-dir", str(data_dir))
+        manage(product, "make_demo_log", "--rows", "3000", "--data-dir", str(data_dir))
         with chromium() as browser:
             desk_screenshots(browser, product)
 

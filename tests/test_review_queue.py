@@ -88,6 +88,14 @@ def test_a_stale_decision_is_refused_with_a_message(desk: Client) -> None:
     assert row.review_status == "rejected"
 
 
+def test_a_decision_whose_answer_got_lost_may_be_sent_again(desk: Client) -> None:
+    row = rows.prediction()
+    first, again = (ask(desk, "queue/review/", decision(row)) for _ in range(2))
+    assert first == again == {"row_version": 2}
+    assert row.changes.count() == 1
+    ask(desk, "queue/review/", decision(row, true_label=8), status=409)
+
+
 def test_a_decision_about_a_deleted_row_is_refused(desk: Client) -> None:
     gone = decision(rows.prediction()) | {"id": uuid.uuid4()}
     ask(desk, "queue/review/", gone, status=409)

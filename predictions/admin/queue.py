@@ -60,6 +60,19 @@ class Decision(Seen):
     status: str = Field(pattern="^(accepted|rejected)$")
     true_label: int | None = Field(None, ge=0, le=10)
 
+    def as_stored_by(self, user: Any) -> Prediction:  # noqa: ANN401
+        """The row, where this very decision stands: its answer got lost, and the page tries again.
+
+        Raises StaleRowError where another one does.
+        """
+        decided = {"review_status": self.status, "true_label": self.true_label, "reviewed_by": user}
+        row = (
+            Prediction.objects.light().filter(pk=self.id, row_version=self.row_version + 1, **decided).first()
+        )
+        if row is None:
+            raise StaleRowError
+        return row
+
 
 class Decisions(Schema):
     decisions: list[Decision] = Field(max_length=GRID_ROWS)
@@ -124,7 +137,10 @@ def review(request: HttpRequest) -> JsonResponse:
     """Store one decision."""
     decision = read(request, Decision)
     row = decision.row()
-    row.review(request.user, decision.status, decision.true_label, row.chosen_by_queue(row.lottery))
+    try:
+        row.review(request.user, decision.status, decision.true_label, row.chosen_by_queue(row.lottery))
+    except StaleRowError:
+        row = decision.as_stored_by(request.user)
     return JsonResponse({"row_version": row.row_version})
 
 
