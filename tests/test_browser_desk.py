@@ -196,3 +196,18 @@ def test_a_grid_is_decided_by_marks_and_one_key(live_server: LiveServer) -> None
     assert sorted(Prediction.objects.values_list("true_label", flat=True)) == [3, 3, 3, 3, 8]
     wrong.refresh_from_db()
     assert (wrong.true_label, wrong.chosen) == (8, "grid")
+
+
+def test_ticked_rows_of_the_list_change_after_a_page_that_says_how_many(live_server: LiveServer) -> None:
+    for digit in (4, 4, 5):
+        rows.prediction(digit=digit)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "?digit__exact=4")
+        page.locator("#action-toggle").check()
+        page.locator("select[name=action]").select_option("reject")
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator(".desk-question")).to_contain_text("Reject 2 predictions?")
+        page.get_by_role("button", name="Yes, reject").click()
+        expect(page.get_by_text("2 predictions rejected")).to_be_visible()
+    assert set(Prediction.objects.values_list("digit", "review_status")) == {(4, "rejected"), (5, "pending")}
