@@ -83,7 +83,7 @@ def report(who: str, drawings: int, pages: list[Page], product: Product) -> None
         page.wait_for_function(SEEN)
         page.keyboard.press(str(number % 10))
     for page in pages:
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector('#queue:not([aria-busy="true"])')
     seconds = time.monotonic() - started
     changes, rows = (after - start for after, start in zip(decisions(product), before, strict=True))
     minute = 60 * drawings / seconds

@@ -2,7 +2,7 @@
 
     python -m benchmarks.screenshots_desk [--data-dir var/data]
 
-Starts the product on a var/ of its own with a made-up log of 1,000 rows; writes docs/screenshots/desk-*.png.
+Starts the product on a var/ of its own with a made-up log of 3,000 rows; writes docs/screenshots/desk-*.png.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     data_dir = parser.parse_args().data_dir
     account = {"DJANGO_SUPERUSER_USERNAME": "olive", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with tempfile.TemporaryDirectory() as var, Product(Path(var), **account) as product:
-        manage(product, "make_demo_log", "--rows", "1000", "--data-dir", str(data_dir))
+        manage(product, "make_demo_log", "--rows", "3000", "--data-dir", str(data_dir))
         with chromium() as browser:
             desk_screenshots(browser, product)
 
@@ -54,7 +54,8 @@ def desk_screenshots(browser: Browser, product: Product) -> None:
             save(page, product, path, awaited, f"{name}-{look}")
         if look == "light":
             save(page, product, history_of_a_changed_row(page, product), ".desk-table", "history-light")
-            save(page, product, f"{LIST}transfer/", ".desk-list", "transfer-light")
+            save(page, product, f"{LIST}transfer/", ".desk-files", "transfer-light")
+            save(page, product, "/admin/predictions/modelversion/1/change/", ".desk-table", "version-light")
         page.context.close()
 
 
@@ -79,7 +80,10 @@ def save(page: Page, product: Product, path: str, awaited: str, name: str) -> No
     page.goto(f"http://localhost:{product.web}{path}")
     page.locator(awaited).first.wait_for()
     page.wait_for_function("[...document.images].every((image) => image.complete)")
-    page.screenshot(path=FOLDER / f"desk-{name}.png")
+    if "grid" in path:  # one drawing that is no 5
+        page.locator(awaited).first.click()
+        page.keyboard.press("6")
+    page.screenshot(path=FOLDER / f"desk-{name}.png", full_page=path == "/admin/")
 
 
 def history_of_a_changed_row(page: Page, product: Product) -> str:

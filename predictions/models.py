@@ -167,6 +167,13 @@ class Prediction(models.Model):
                 ],
                 name="prediction_newest",
             ),
+            # The same for filters that reviewed rows pass only: in a long log, those are far from the newest.
+            models.Index(
+                fields=["created_at", "id"],
+                include=["digit", "user_label", "true_label", "review_status"],
+                condition=~Q(review_status="pending") | Q(true_label__isnull=False),
+                name="prediction_reviewed",
+            ),
             # For the list's counts: each value is stored once, so that a million rows take six megabytes.
             models.Index(fields=["digit"], name="prediction_digit"),
             models.Index(fields=["review_status"], name="prediction_review_status"),

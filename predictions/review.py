@@ -94,23 +94,32 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
     @transaction.atomic
     def hold(self, by: "Operator", count: int) -> "list[Prediction]":
         """Lease the first `count` of these rows that are free: for nobody else within a minute."""
+        return self._leased(self._locked(by, count), by)
+
+    @transaction.atomic
+    def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
+        """Lease the next rows of the queue, none of `without`."""
+        rest = self.exclude(pk__in=without)
+        at_random = rest.random_sample()._locked(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
+        rows = rest.most_suspicious()._locked(by, count - len(at_random)) + at_random
+        more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
+        return self._leased(rows + more._locked(by, count - len(rows)), by)
+
+    def _locked(self, by: "Operator", count: int) -> "list[Prediction]":
+        """The first `count` of these rows that are free, locked until the transaction ends."""
         free = self.light().free_for(by).select_for_update(skip_locked=True, of=("self",), no_key=True)
-        rows = list(free[:count])
+        return list(free[:count])
+
+    def _leased(self, rows: "list[Prediction]", by: "Operator") -> "list[Prediction]":
         held = self.model._default_manager.filter(pk__in=[row.pk for row in rows])
         held.update(leased_by=by, leased_until=timezone.now() + LEASE)
         return rows
 
-    def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
-        """Lease the next rows of the queue, none of `without`."""
-        rest = self.exclude(pk__in=without)
-        at_random = rest.random_sample().hold(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
-        rows = rest.most_suspicious().hold(by, count - len(at_random)) + at_random
-        more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
-        return rows + more.hold(by, count - len(rows))
-
     def waiting(self, at_most: int) -> int:
         """How many of these rows wait for review, counted up to `at_most` in each of both orders."""
-        return self.most_suspicious()[:at_most].count() + self.random_sample()[:at_most].count()
+        orders = (self.most_suspicious(), self.random_sample())
+        suspicious, sample = (rows.values("pk")[:at_most] for rows in orders)
+        return suspicious.union(sample, all=True).count()
 
     def renew(self, by: "Operator") -> int:
         """Hold those of these rows that are still free for another minute; the number of rows."""

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import JobAborted
+from procrastinate.exceptions import JobAborted, UniqueViolation
+from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 
 from predictions.jobs import AlreadyQueuedError, Job, Report
@@ -91,10 +92,18 @@ def watch(timestamp: int) -> None:
 async def retry_stalled(timestamp: int) -> None:
     """Give jobs whose worker has died (it sends a heartbeat every ten seconds) to another worker."""
     for job in await app.job_manager.get_stalled_jobs():
-        if job.attempts < ATTEMPTS:
-            await app.job_manager.retry_job(job)
-        else:
-            await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+        try:
+            if job.attempts < ATTEMPTS:
+                await app.job_manager.retry_job(job)
+            else:
+                await end(job, f"failed: its worker died {ATTEMPTS} times")
+        except UniqueViolation:
+            await end(job, "failed: its worker died, and another waits to do the same")
+
+
+async def end(job: QueuedJob, message: str) -> None:
+    await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+    await Job.objects.filter(queued=job.id).aupdate(message=message)
 
 
 @app.periodic(cron="30 2 * * *")

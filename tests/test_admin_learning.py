@@ -52,6 +52,16 @@ def test_replay_shows_counts_and_pictures(version: ModelVersion, trainer: User, 
     assert page.count("data:image/png;base64,") == job.result["changed"] > 0
 
 
+def test_a_version_shows_what_it_was_measured_on_in_percent(trainer: User, client: Client) -> None:
+    figures = {"count": 1250, "accuracy": 0.9876, "calibration_error": 0.01, "refused": 0.002}
+    version = version_named()
+    version.metrics = {"seed": 1, "drawings_test": figures | {"interval": [0.98, 0.99]}}
+    version.save()
+    page = client.get(reverse("admin:predictions_modelversion_change", args=[version.pk])).content.decode()
+    for shown in ("drawings, test", "98.76 %", "98.00 to 99.00", "1,250"):
+        assert shown in page
+
+
 def test_waiting_job_is_cancelled_from_the_list(trainer: User, client: Client) -> None:
     job = Job.objects.start(Job.Kind.TRAIN)
     client.post(

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from predictions.models import Prediction
@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="No Chromium on this machine."),
     pytest.mark.django_db(transaction=True),
 ]
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 DESK = "/admin/predictions/prediction/"
 
 
@@ -27,8 +29,8 @@ def session(user: User) -> str:
     return client.cookies["sessionid"].value
 
 
-def open_desk(browser: object, server: LiveServer, cookie: str, path: str) -> Page:
-    context = browser.new_context()  # type: ignore[attr-defined]
+def open_desk(browser: Browser, server: LiveServer, cookie: str, path: str, touch: bool = False) -> Page:
+    context = browser.new_context(has_touch=touch, viewport=PHONE if touch else DESKTOP)
     context.add_cookies([{"name": "sessionid", "value": cookie, "url": server.url}])
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
@@ -44,8 +46,9 @@ def press(page: Page, *keys: str) -> None:
 
 
 def settle(page: Page, done: int) -> None:
+    """Until so many are done, and stored."""
     expect(page.locator("#done")).to_have_text(str(done))
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#queue")).not_to_have_attribute("aria-busy", "true", timeout=60_000)
 
 
 def test_every_key_does_what_it_says(live_server: LiveServer) -> None:
@@ -99,6 +102,52 @@ def test_buttons_do_the_same_as_keys(live_server: LiveServer) -> None:
     assert Prediction.objects.get().true_label == 4
 
 
+def test_a_finger_does_the_same_as_keys(live_server: LiveServer) -> None:
+    for _ in range(2):
+        rows.prediction(digit=4)
+    marked, _ = (rows.prediction(digit=3) for _ in range(2))
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "grid/?digit=3", touch=True)
+        page.locator(f'[data-id="{marked.pk}"]').tap()
+        page.get_by_role("button", name="8", exact=True).last.tap()
+        page.get_by_role("button", name="Accept the rest").tap()
+        expect(page.locator("#empty")).to_be_visible()
+        page = open_desk(browser, live_server, cookie, "queue/", touch=True)
+        page.get_by_role("button", name="7", exact=True).tap()
+        expect(page.locator("#done")).to_have_text("1")
+        page.get_by_role("button", name="Reject").tap()
+        settle(page, 2)
+    assert sorted(Prediction.objects.filter(digit=3).values_list("true_label", flat=True)) == [3, 8]
+    assert sorted(Prediction.objects.filter(digit=4).values_list("review_status", "true_label")) == [
+        ("accepted", 7),
+        ("rejected", None),
+    ]
+
+
+def test_the_next_drawings_are_there_without_the_server(live_server: LiveServer) -> None:
+    for _ in range(6):
+        rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        page.locator("#item:visible").wait_for()
+        page.wait_for_load_state("networkidle")
+        page.evaluate("window.stillThisPage = true")
+        page.context.set_offline(True)
+        for _ in range(5):
+            seen = page.locator("#drawing").get_attribute("src") or ""
+            page.keyboard.press("5")
+            expect(page.locator("#drawing")).not_to_have_attribute("src", seen)
+            page.wait_for_function("document.getElementById('drawing').naturalWidth > 0")
+        expect(page.locator("#message")).to_contain_text("Trying again")
+        page.context.set_offline(False)
+        expect(page.locator("#message")).to_be_hidden(timeout=60_000)
+        settle(page, 5)
+        assert page.evaluate("window.stillThisPage")
+    assert Prediction.objects.filter(true_label=5).count() == 5
+
+
 def test_two_operators_label_every_drawing_once(live_server: LiveServer) -> None:
     for _ in range(30):
         rows.prediction(digit=4)
@@ -113,7 +162,7 @@ def test_two_operators_label_every_drawing_once(live_server: LiveServer) -> None
                     page.keyboard.press("Enter")
         for page in pages:
             expect(page.locator("#empty")).to_be_visible()
-            page.wait_for_load_state("networkidle")
+            settle(page, int(page.locator("#done").inner_text()))
     assert Prediction.objects.filter(review_status="accepted").count() == 30
     assert set(Prediction.objects.values_list("reviewed_by__username", flat=True)) == {"olive", "otto"}
     assert set(Prediction.objects.values_list("row_version", flat=True)) == {2}
@@ -147,3 +196,18 @@ def test_a_grid_is_decided_by_marks_and_one_key(live_server: LiveServer) -> None
     assert sorted(Prediction.objects.values_list("true_label", flat=True)) == [3, 3, 3, 3, 8]
     wrong.refresh_from_db()
     assert (wrong.true_label, wrong.chosen) == (8, "grid")
+
+
+def test_ticked_rows_of_the_list_change_after_a_page_that_says_how_many(live_server: LiveServer) -> None:
+    for digit in (4, 4, 5):
+        rows.prediction(digit=digit)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "?digit__exact=4")
+        page.locator("#action-toggle").check()
+        page.locator("select[name=action]").select_option("reject")
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator(".desk-question")).to_contain_text("Reject 2 predictions?")
+        page.get_by_role("button", name="Yes, reject").click()
+        expect(page.get_by_text("2 predictions rejected")).to_be_visible()
+    assert set(Prediction.objects.values_list("digit", "review_status")) == {(4, "rejected"), (5, "pending")}

@@ -34,12 +34,10 @@ def empty_queue(db: None) -> None:
         cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 
 
-def work() -> None:
+def work(queue: str = "default") -> None:
     """A worker that goes home when the queue is empty."""
     with app.replace_connector(app.connector.get_worker_connector()) as worker_app:  # type: ignore[attr-defined]
-        worker_app.run_worker(
-            wait=False, install_signal_handlers=False, listen_notify=False, queues=["default"]
-        )
+        worker_app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False, queues=[queue])
 
 
 def reloaded(job: Job) -> Job:
@@ -140,7 +138,7 @@ def worker_process(version: ModelVersion) -> Iterator[Any]:
     workers: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "manage.py", "worker"]
+        command = [sys.executable, "-m", "tests.sample_worker"]
         environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
         workers.append(
             subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL)
@@ -158,6 +156,14 @@ def wait_for(condition: Any, seconds: int = 300) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def notice_the_dead() -> None:
+    """Instead of waiting for half a minute without a heartbeat. The living send the next one soon."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
+    with suppress(AlreadyEnqueued):  # the timetable may have been faster
+        tasks.retry_stalled.defer(timestamp=0)
 
 
 def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker_process: Any) -> None:
@@ -180,11 +186,41 @@ def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert (reloaded(job).state, reloaded(job).result) == ("doing", None)
-    with connection.cursor() as cursor:  # instead of waiting for half a minute without a heartbeat
-        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
-    with suppress(AlreadyEnqueued):  # the timetable may have been faster
-        tasks.retry_stalled.defer(timestamp=0)
+    notice_the_dead()
     worker_process()
     wait_for(lambda: reloaded(job).state == "succeeded")
     assert reloaded(job).result["rows"] == 8_000
     assert reloaded(job).queued.attempts == 2
+
+
+def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
+    version: ModelVersion, worker_process: Any
+) -> None:
+    quick = {"steps": 200, "batch": 64, "made_up": 20}
+    job, first = Job.objects.start(Job.Kind.TRAIN, **quick), worker_process()
+    wait_for(lambda: "step" in reloaded(job).message)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert reloaded(job).state == "doing"
+    assert list(ModelVersion.objects.all()) == [version]
+    notice_the_dead()
+    worker_process(), worker_process()
+    wait_for(lambda: (reloaded(job).state, reloaded(job).queued.attempts) == ("doing", 1))
+    second = Job.objects.start(Job.Kind.TRAIN, **quick)
+    wait_for(lambda: reloaded(job).state == "succeeded" or reloaded(second).state != "todo")
+    assert reloaded(job).state == "succeeded"
+    wait_for(lambda: reloaded(second).state == "succeeded")
+    trained = ModelVersion.objects.exclude(pk=version.pk)
+    assert {made.name for made in trained} == {reloaded(each).result["version"] for each in (job, second)}
+    assert all(made.metrics["curve"] and made.gate for made in trained)
+
+
+def test_job_of_a_dead_worker_ends_where_another_waits_to_do_the_same(version: ModelVersion) -> None:
+    dead = Job.objects.start(Job.Kind.TRAIN)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    waiting = Job.objects.start(Job.Kind.TRAIN)
+    tasks.retry_stalled.defer(timestamp=0)
+    work("timetable")
+    assert (reloaded(dead).state, reloaded(waiting).state) == ("failed", "todo")
+    assert "another waits" in reloaded(dead).message

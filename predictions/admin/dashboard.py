@@ -162,6 +162,11 @@ class Point:
     def y(self) -> float:
         return 100 - self.accuracy
 
+    @property
+    def radius(self) -> float:
+        """A disc grows with its share, so that three drawings don't look as sure as three thousand."""
+        return 1 + sqrt(self.share) / 4
+
 
 def reliability(found: list[Cell]) -> list[Point]:
     """Of each tenth of confidence that has rows: mean confidence, accuracy, and its share of all rows."""

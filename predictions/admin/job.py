@@ -78,5 +78,8 @@ def replay_report(result: dict[str, Any]) -> SafeString:
     """The counts, and the drawings that would be read differently, as pictures."""
     changed = {drawing["id"]: drawing for drawing in result["drawings"][:SHOWN]}
     rows = Prediction.objects.filter(pk__in=changed).defer("image", "strokes")
-    drawings = [{**changed[str(row.pk)], "picture": thumbnail(row)} for row in rows]
-    return SafeString(render_to_string("predictions/replay.html", {"result": result, "drawings": drawings}))
+    context: dict[str, Any] = {"result": result}
+    context["drawings"] = [{**changed[str(row.pk)], "picture": thumbnail(row)} for row in rows]
+    if result["reviewed"]:
+        context["shares"] = [100 * result[f"accuracy_{when}"] for when in ("before", "after")]
+    return SafeString(render_to_string("predictions/replay.html", context))

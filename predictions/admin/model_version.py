@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -33,6 +32,29 @@ class ReadOnlyAdmin(ModelAdmin):
 
 def gate_table(decision: dict[str, Any] | None) -> SafeString:
     return SafeString(render_to_string("predictions/gate.html", {"gate": decision}))
+
+
+def metrics_table(metrics: dict[str, Any]) -> SafeString:
+    """A line for each set that the version was measured on, shares in percent; the rest as it is stored."""
+    measured = {name: figures for name, figures in metrics.items() if is_measured(figures)}
+    rest = {name: value for name, value in metrics.items() if name not in measured}
+    sets = [in_percent(figures) | {"name": named(name)} for name, figures in measured.items()]
+    context = {"sets": sets, "rest": json.dumps(rest, indent=2)}
+    return SafeString(render_to_string("predictions/metrics.html", context))
+
+
+def is_measured(figures: object) -> bool:
+    return isinstance(figures, dict) and "accuracy" in figures
+
+
+def named(name: str) -> str:
+    """`mnist_test` as people write it."""
+    return name.replace("mnist", "MNIST").replace("_", ", ", 1)
+
+
+def in_percent(figures: dict[str, Any]) -> dict[str, Any]:
+    shares = {name: 100 * figures[name] for name in ("accuracy", "calibration_error", "refused")}
+    return {**figures, **shares, "interval": [100 * bound for bound in figures.get("interval", [])]}
 
 
 @admin.register(ModelVersion)
@@ -89,7 +111,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @display(description="Metrics")
     def measured(self, version: ModelVersion) -> str:
-        return format_html("<pre>{}</pre>", json.dumps(version.metrics, indent=2))
+        return metrics_table(version.metrics)
 
     @display(description="Reviewed drawings")
     def drawings(self, version: ModelVersion) -> str:

@@ -40,11 +40,11 @@ class LogPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs
     def page(self, number: int | str) -> "Page[Any]":
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
-        rows = self.object_list.filter(pk__in=self.keys(first, min(first + self.per_page, self.count)))
-        return Page(list(rows), number, self)
+        keys = self.keys(first, min(first + self.per_page, self.count))
+        return Page(list(self.object_list.filter(pk__in=keys)), number, self)
 
-    def keys(self, first: int, after_last: int) -> list[Any]:
-        keys = self.object_list.values_list("pk", flat=True)
+    def keys(self, first: int, after_last: int) -> QuerySet[Any]:
+        keys = self.object_list.values("pk")
         if first < self.count / 2:
-            return list(keys[first:after_last])
-        return list(keys.reverse()[self.count - after_last : self.count - first])
+            return keys[first:after_last]
+        return keys.reverse()[self.count - after_last : self.count - first]

@@ -161,11 +161,11 @@ class PredictionAdmin(
 
     @display(description="Visitor said")
     def visitor_said(self, prediction: Prediction) -> str:
-        return show.label(prediction.user_label)
+        return show.compared(prediction.user_label, prediction.digit)
 
     @display(description="True label")
     def truth(self, prediction: Prediction) -> str:
-        return show.label(prediction.true_label)
+        return show.compared(prediction.true_label, prediction.digit)
 
     @display(description="Status")
     def status(self, prediction: Prediction) -> str:

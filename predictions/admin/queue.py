@@ -1,10 +1,15 @@
 """The queue: one drawing after the other, a key for each. And the grid: fifty of one digit at a glance."""
 
+from collections import defaultdict
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -55,6 +60,19 @@ class Decision(Seen):
     status: str = Field(pattern="^(accepted|rejected)$")
     true_label: int | None = Field(None, ge=0, le=10)
 
+    def as_stored_by(self, user: Any) -> Prediction:  # noqa: ANN401
+        """The row, where this very decision stands: its answer got lost, and the page tries again.
+
+        Raises StaleRowError where another one does.
+        """
+        decided = {"review_status": self.status, "true_label": self.true_label, "reviewed_by": user}
+        row = (
+            Prediction.objects.light().filter(pk=self.id, row_version=self.row_version + 1, **decided).first()
+        )
+        if row is None:
+            raise StaleRowError
+        return row
+
 
 class Decisions(Schema):
     decisions: list[Decision] = Field(max_length=GRID_ROWS)
@@ -95,23 +113,34 @@ def lease(request: HttpRequest) -> JsonResponse:
     """Hold what the page has for another minute, name what it lost, and hand out the next rows."""
     asked = read(request, Asked)
     rows = Prediction.objects.light()
-    rows.filter(pk__in=asked.held).renew(request.user)
-    held = set(rows.filter(pk__in=asked.held, leased_by=request.user.pk).values_list("pk", flat=True))
+    lost = lost_rows(request, asked.held)
     following = rows.queue(request.user, asked.count, [*asked.held, *asked.skipped]) if asked.count else []
     return JsonResponse(
         {
             "rows": [shown(row) for row in following],
-            "lost": [pk for pk in asked.held if pk not in held],
+            "lost": lost,
             "waiting": Prediction.objects.all().waiting(COUNTED_ROWS),
         }
     )
+
+
+def lost_rows(request: HttpRequest, held: list[UUID]) -> list[UUID]:
+    """Hold these rows for another minute; those that can't be held any more."""
+    rows = Prediction.objects.filter(pk__in=held)
+    if rows.renew(request.user) == len(held):
+        return []
+    still = set(rows.filter(leased_by=request.user.pk).values_list("pk", flat=True))
+    return [pk for pk in held if pk not in still]
 
 
 def review(request: HttpRequest) -> JsonResponse:
     """Store one decision."""
     decision = read(request, Decision)
     row = decision.row()
-    row.review(request.user, decision.status, decision.true_label, row.chosen_by_queue(row.lottery))
+    try:
+        row.review(request.user, decision.status, decision.true_label, row.chosen_by_queue(row.lottery))
+    except StaleRowError:
+        row = decision.as_stored_by(request.user)
     return JsonResponse({"row_version": row.row_version})
 
 
@@ -123,16 +152,19 @@ def undo(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"row": shown(row)})
 
 
+@transaction.atomic
 def review_grid(request: HttpRequest) -> JsonResponse:
-    """Store the decisions about a grid; those about rows that others changed are left out, and named."""
-    stale = []
-    for decision in read(request, Decisions).decisions:
-        try:
-            row = decision.row()
-            row.review(request.user, decision.status, decision.true_label, Prediction.Chosen.GRID)
-        except StaleRowError:
-            stale.append(decision.id)
-    return JsonResponse({"stale": stale})
+    """Store the decisions about a grid, those alike at once; count rows that others changed meanwhile."""
+    alike: dict[tuple[str, int | None], list[Q]] = defaultdict(list)
+    decisions = read(request, Decisions).decisions
+    for decision in decisions:
+        row = Q(pk=decision.id, row_version=decision.row_version)
+        alike[decision.status, decision.true_label].append(row)
+    stored = sum(
+        Prediction.objects.filter(reduce(or_, rows)).review(request.user, *decided, Prediction.Chosen.GRID)
+        for decided, rows in alike.items()
+    )
+    return JsonResponse({"stale": len(decisions) - stored})
 
 
 def grid_rows(request: HttpRequest, digit: int) -> JsonResponse:

@@ -41,3 +41,10 @@ def status(prediction: Prediction) -> SafeString:
 
 def label(value: int | None) -> str:
     return "–" if value is None else NAMES[value]
+
+
+def compared(value: int | None, digit: int) -> str:
+    """A label, made conspicuous where it is not the digit that the model read."""
+    if value is None or value == digit:
+        return label(value)
+    return format_html('<strong class="desk-differs">{}</strong>', label(value))

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from predictions.export import FORMATS, streamed
 from predictions.label_import import Plan, import_labels
@@ -23,7 +24,10 @@ SHOWN = 100
 
 
 class ImportForm(forms.Form):
-    file = forms.FileField(help_text="CSV with the columns id and true_label (0 to 9, 10 for not a digit).")
+    file = forms.FileField(
+        help_text="CSV with the columns id and true_label (0 to 9, 10 for not a digit).",
+        widget=UnfoldAdminFileFieldWidget,
+    )
 
     def text(self) -> io.StringIO:
         """Raises UnicodeDecodeError."""

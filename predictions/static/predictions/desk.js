@@ -39,7 +39,9 @@ const desk = {
     async postSurely(url, body) {
         for (let seconds = 1; ; seconds = Math.min(2 * seconds, 30)) {
             try {
-                return await desk.post(url, body);
+                const answer = await desk.post(url, body);
+                if (seconds > 1) desk.say("");
+                return answer;
             } catch (error) {
                 if (error.status !== 0 && error.status < 500) throw error;
                 desk.say(`${error.message} Trying again: leave this page open.`);

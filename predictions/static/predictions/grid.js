@@ -82,7 +82,7 @@
         const decisions = rows.map((row) => ({id: row.id, row_version: row.row_version, ...(marks.get(row.id) || accept)}));
         let stored = false;
         await once(async () => {
-            const stale = (await desk.postSurely(urls.review, {decisions})).stale.length;
+            const stale = (await desk.postSurely(urls.review, {decisions})).stale;
             desk.say(stale ? `${stale} drawings were changed by others meanwhile; what they decided stands.` : "");
             stored = true;
         });

@@ -14,6 +14,7 @@
     const skipped = new Set();
     const unsent = new Set(); // ids of rows whose decision is on its way
     let sending = Promise.resolve(); // requests about rows go out one after the other
+    let toSend = 0; // how many of them there are
     let leasing = false;
     let answered = false; // whether the server has said what waits
     let waiting = 0;
@@ -29,6 +30,7 @@
         };
         try {
             take(await desk.post(urls.lease, request));
+            if (!answered) desk.say("");
             answered = true;
         } catch (error) {
             answered = false;
@@ -61,8 +63,14 @@
         desk.byId("visitor").textContent = desk.name(row.user_label);
         desk.byId("version").textContent = row.version;
         desk.byId("proposal").textContent = desk.name(row.user_label ?? row.digit);
-        desk.byId("item").classList.toggle("desk-conflict", row.user_label !== null && row.user_label !== row.digit);
+        const conflict = row.user_label !== null && row.user_label !== row.digit;
+        desk.byId("item").classList.toggle("desk-conflict", conflict);
+        desk.byId("conflict").hidden = !conflict;
+        for (const key of document.querySelectorAll(".desk-digits [data-key]")) {
+            key.classList.toggle("desk-proposed", Number(key.dataset.key) === (row.user_label ?? row.digit));
+        }
         document.querySelectorAll("#bars tr").forEach((line, digit) => {
+            line.classList.toggle("desk-said", conflict && digit === row.user_label);
             line.querySelector("meter").value = row.probabilities[digit];
             line.lastElementChild.textContent = `${(100 * row.probabilities[digit]).toFixed(1)} %`;
         });
@@ -127,7 +135,13 @@
         show();
     }
 
+    function count(requests) {
+        toSend += requests;
+        desk.byId("queue").setAttribute("aria-busy", String(toSend > 0));
+    }
+
     function later(url, row, body, succeed, fail) {
+        count(1);
         sending = sending.then(async () => {
             try {
                 succeed(await desk.postSurely(url, {id: row.id, row_version: row.row_version, ...body}));
@@ -137,6 +151,7 @@
                 show();
             }
             unsent.delete(row.id);
+            count(-1);
         });
     }
 
@@ -156,6 +171,6 @@
     desk.onKeys(act);
     setInterval(lease, RENEW_EVERY);
     document.addEventListener("visibilitychange", lease);
-    window.addEventListener("beforeunload", (event) => { if (unsent.size) event.preventDefault(); });
+    window.addEventListener("beforeunload", (event) => { if (toSend) event.preventDefault(); });
     lease();
 })();
