@@ -13,12 +13,11 @@ INVITATION = "The answer appears here, with every stroke."
 @st.fragment  # a stroke runs this function again, not the whole page
 def show() -> None:
     session = current()
-    trouble = attempt(settle, session)
     left, right = st.columns(2, gap="large")
     with left, st.container(key="pad"):
         pad(session, on_key, session.new_paper)
     with right:
-        trouble = trouble or attempt(read, session)
+        trouble = attempt(feedback.settle, session.page, session) or attempt(read, session)
         with st.container(key="answer"):
             card = st.empty()
             answer.show(card, session.page.answer, explain(trouble) or INVITATION)
@@ -37,15 +36,6 @@ def on_key() -> None:
     session, key = current(), st.session_state.companion["key"]
     if session.page.answer:
         feedback.say(session.page, session.page.answer["digit"] if key == "Enter" else int(key), session)
-
-
-def settle(session: Session) -> None:
-    """Send the visitor's feedback; then the canvas is emptied for the next digit."""
-    claim = feedback.settle(session.page, session)
-    if claim and claim.label is not None:
-        session.new_paper()
-    elif claim and claim.drawing and not session.drawing:
-        session.new_paper(claim.drawing)
 
 
 def read(session: Session) -> None:

@@ -14,33 +14,38 @@ Kind = Literal["primary", "secondary"]
 
 
 def say(turn: Turn, label: int, session: Session) -> None:
-    """Note the visitor's word on the answer; `settle` sends it. The second of two taps says nothing."""
+    """Note the visitor's word on the answer, for `settle` to send, and make room for the next digit at once:
+    who draws on is not to wait for the API. The second of two taps says nothing."""
     if turn.answer and not turn.claim:
         turn.claim = Claim(turn.answer, label, session.drawing if turn is session.page else None)
+        turn.answer = None
+        session.make_room(turn)
 
 
-def take_back(turn: Turn) -> None:
+def take_back(turn: Turn, session: Session) -> None:
+    """Take the last word back. Its drawing returns, unless another one was begun."""
     if turn.thanks and not turn.claim:
-        turn.claim = Claim(turn.thanks.answer, None, turn.thanks.drawing)
+        turn.claim = Claim(turn.thanks.answer, None)
+        if turn.thanks.drawing and not session.drawing:
+            session.new_paper(turn.thanks.drawing)
 
 
-def settle(turn: Turn, session: Session) -> Claim | None:
-    """Send what the visitor said, if that is still to be sent, and return it once the API has it.
+def settle(turn: Turn, session: Session) -> None:
+    """Send what the visitor said, if that is still to be sent.
 
     Raises TryLaterError and keeps it for the next try, or RefusedError and drops it.
     """
     claim = turn.claim
     if claim is None:
-        return None
+        return
     try:
         _send(claim, session.address)
     except client.RefusedError:
         turn.claim = turn.thanks = None
         raise
-    turn.claim = turn.answer = None
+    turn.claim = None
     turn.thanks = claim if claim.label is not None else None
     session.history = session.stats = None
-    return claim
 
 
 def _send(claim: Claim, address: str | None) -> None:
@@ -63,7 +68,7 @@ def show(turn: Turn, session: Session, trouble: str, prefix: str = "") -> None:
         for label in range(10):
             _button(str(label), f"{prefix}label-{label}", answer, say, turn, label, session)
     with st.container(key=f"{prefix}thanks", horizontal=True, vertical_alignment="center", gap="small"):
-        _thank(turn, trouble, prefix)
+        _thank(turn, session, trouble, prefix)
 
 
 def _button(
@@ -72,11 +77,11 @@ def _button(
     st.button(text, key=key, on_click=do, args=args, disabled=answer is None, type=kind, width="stretch")
 
 
-def _thank(turn: Turn, trouble: str, prefix: str) -> None:
+def _thank(turn: Turn, session: Session, trouble: str, prefix: str) -> None:
     text = html.escape(trouble) if trouble else _thanks(turn)
     st.html(f'<p class="thanks" role="status">{text or "&nbsp;"}</p>', width="content")
     if turn.thanks and not trouble:
-        st.button("Undo", key=f"{prefix}undo", on_click=take_back, args=(turn,), type="tertiary")
+        st.button("Undo", key=f"{prefix}undo", on_click=take_back, args=(turn, session), type="tertiary")
 
 
 def _thanks(turn: Turn) -> str:

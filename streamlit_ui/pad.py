@@ -56,7 +56,7 @@ def pad(session: Session, on_key: Callable[[], None], on_clear: Callable[[], Non
         session.drawing = _following(session.drawing, result.json_data, result.image_bytes)
     _companion(
         key="companion",
-        data={"visitor": session.visitor, "returned": session.returned is not None},
+        data={"visitor": session.visitor, "returned": session.returned is not None, "paper": session.paper},
         on_key_change=on_key,
         on_clear_change=on_clear,
     )

@@ -59,6 +59,13 @@ class Session:
     older: str | None = None  # where the history goes on
     stats: dict[str, Any] | None = None
 
+    def make_room(self, turn: Turn) -> None:
+        """Empty the canvas, or the uploader, for the next digit."""
+        if turn is self.page:
+            self.new_paper()
+        else:
+            self.file += 1
+
     def new_paper(self, drawing: Drawing | None = None) -> None:
         """Empty the canvas, or have a drawing come back."""
         self.paper, self.drawing = _number(), drawing

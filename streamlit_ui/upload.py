@@ -17,7 +17,6 @@ INVITATION = "The answer appears here."
 @st.fragment
 def show() -> None:
     session = current()
-    trouble = attempt(settle, session)
     left, right = st.columns(2, gap="large")
     with left, st.container(key="upload-file"):
         file = st.file_uploader(
@@ -28,7 +27,7 @@ def show() -> None:
         if file:
             st.image(file, width=200)
     with right:
-        trouble = trouble or attempt(lambda session: read(file, session), session)
+        trouble = attempt(feedback.settle, session.upload, session) or attempt(read, file, session)
         with st.container(key="upload-answer"):
             answer.show(st.empty(), session.upload.answer, explain(trouble) or INVITATION)
         with st.container(key="upload-feedback"):
@@ -36,13 +35,6 @@ def show() -> None:
                 session.upload, session, explain(trouble) if session.upload.answer else "", prefix="upload-"
             )
     retry(trouble)
-
-
-def settle(session: Session) -> None:
-    """Send the visitor's feedback; then the uploader is emptied for the next file."""
-    claim = feedback.settle(session.upload, session)
-    if claim and claim.label is not None:
-        session.file += 1
 
 
 def read(file: UploadedFile | None, session: Session) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from PIL import Image, ImageDraw
@@ -218,6 +219,47 @@ def test_keys_draw_nothing_but_do_the_rest(visit: Visit, product: Product) -> No
     assert [row["user_label"] for row in finished] == [3, finished[1]["digit"], None]
 
 
+def test_stroke_begun_before_the_pad_is_empty_counts_whole(visit: Visit, product: Product) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    wait_for_answer(page)
+    box = chrome.canvas(page)
+    hang(product.page_processes(), True)
+    page.keyboard.press("7")
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 200, steps=5)
+    hang(product.page_processes(), False)
+    wait_for_empty(page)
+    page.mouse.move(box["x"] + 200, box["y"] + 200, steps=5)
+    page.mouse.up()
+    wait_for_answer(page)
+    labelled, begun = rows(product, page)
+    assert (labelled["user_label"], begun["user_label"]) == (7, None)
+    [stroke], scale = begun["strokes"], 280 / box["width"]
+    assert stroke[0] == pytest.approx([60 * scale, 40 * scale], abs=2)
+    assert stroke[-1] == pytest.approx([200 * scale, 200 * scale], abs=2)
+
+
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_strokes_drawn_before_the_pad_is_empty_are_the_next_drawing(
+    visit: Visit, product: Product, size: str
+) -> None:
+    page = visit(size)
+    draw(page, SEVEN)
+    labelled = wait_for_answer(page)
+    hang(product.page_processes(), True)
+    page.keyboard.press("7")
+    draw(page, SEVEN)
+    draw(page, [(80, 150), (200, 150)])
+    hang(product.page_processes(), False)
+    expect(page.locator(".st-key-feedback")).to_contain_text("Thank you!")
+    wait_for_answer(page, labelled)
+    page.wait_for_timeout(1000)
+    finished = [row for row in rows(product, page) if not row["superseded"]]
+    assert [(row["user_label"], len(row["strokes"])) for row in finished] == [(7, 1), (None, 2)]
+
+
 def test_enter_on_a_focused_button_is_that_button_only(visit: Visit, product: Product) -> None:
     page = visit()
     draw(page, SEVEN)
@@ -313,20 +355,20 @@ def test_last_drawing_is_explained(visit: Visit) -> None:
 
 def test_api_that_hangs_is_said_and_nothing_is_logged_twice(visit: Visit, product: Product) -> None:
     page = visit()
-    hang(product, True)
+    hang(product.web_processes(), True)
     try:
         draw(page, SEVEN)
         expect(page.locator(".st-key-answer")).to_contain_text("tries again", timeout=15_000)
         wait_for_ink(page)
     finally:
-        hang(product, False)
+        hang(product.web_processes(), False)
     prediction = wait_for_answer(page)
     time.sleep(1)  # a request that waited in the server's queue is answered by now
     assert [str(row["id"]) for row in rows(product, page)] == [prediction]
 
 
-def hang(product: Product, still: bool) -> None:
-    for process in product.web_processes():
+def hang(processes: list[psutil.Process], still: bool) -> None:
+    for process in processes:
         process.suspend() if still else process.resume()
 
 

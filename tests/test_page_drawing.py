@@ -239,13 +239,26 @@ def test_too_many_requests_says_when_to_try_again(page: AppTest, api: FakeApi) -
     assert "in 42 seconds" in html(page)
 
 
+def test_feedback_on_its_way_does_not_hold_up_the_next_drawing(page: AppTest, api: FakeApi) -> None:
+    labelled = draw(page)
+    api.trouble = TryLaterError("The recogniser is away just now.", 3)
+    page.button(key="label-3").click().run()
+    following = draw(page)
+    api.trouble = None
+    page.run()
+    assert api.rows[labelled.id]["user_label"] == 3
+    assert api.rows[following.id]["user_label"] is None
+    assert 'class="digit">1<' in html(page)
+
+
 def test_refused_feedback_is_said_and_dropped(page: AppTest, api: FakeApi) -> None:
     draw(page)
     api.trouble = RefusedError("An operator has already reviewed this prediction.")
     page.button(key="label-3").click().run()
     assert "already reviewed" in html(page)
     api.trouble = None
-    page.run()
+    draw(page)
+    assert 'class="digit">1<' in html(page)
     assert not page.button(key="label-3").disabled
 
 
