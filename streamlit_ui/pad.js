@@ -112,7 +112,7 @@ class Companion {
     if (reset && this.returned) this.setTriggerValue("clear", true);
   }
 
-  // U, Shift+U and Delete change the drawing; 0 to 9 and Enter are feedback for the page.
+  // U, Shift+U and Delete change the drawing; 0 to 9 and Enter press the buttons of feedback.
   key(event) {
     const typing = event.composedPath().some((node) => node.matches?.("input, textarea, [contenteditable]"));
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -121,10 +121,12 @@ class Companion {
     if (event.key === "u") this.tool("Undo")?.click();
     else if (event.key === "U") this.tool("Redo")?.click();
     else if (event.key === "Delete") this.tool("Reset")?.click();
-    else if (/^[0-9]$/.test(event.key) || (event.key === "Enter" && !pressing))
-      this.setTriggerValue("key", event.key);
+    else if (/^[0-9]$/.test(event.key)) press(`.digits [data-label="${event.key}"]`);
+    else if (event.key === "Enter" && !pressing) press(".right");
   }
 }
+
+const press = (button) => document.querySelector(`.st-key-feedback ${button}`).click();
 
 const onCanvas = (event) => event.composedPath()[0].matches?.("canvas");
 

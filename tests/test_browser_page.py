@@ -132,10 +132,12 @@ def test_canvas_fills_a_phone_and_everything_fits(visit: Visit) -> None:
     page = visit("phone")
     assert chrome.canvas(page)["width"] >= 0.88 * 360
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") == 360
+    last = page.locator(".st-key-feedback").get_by_role("button", name="9", exact=True).bounding_box()
+    assert last and last["y"] + last["height"] <= 740, "all of it on one screen"
     draw(page, ONE)
     wait_for_answer(page)
     wait_for_feedback(page)
-    for button in page.locator(".st-key-pad button:visible, .st-key-feedback button").all():
+    for button in page.locator(".st-key-pad button:visible, .st-key-feedback button:visible").all():
         box = button.bounding_box()
         assert box and box["height"] >= 44 and box["width"] >= 44, button.inner_text()
 
@@ -277,7 +279,7 @@ def test_feedback_is_undone_and_the_drawing_comes_back(visit: Visit, product: Pr
     prediction = wait_for_answer(page)
     tap(page, "1")
     wait_for_empty(page)
-    tap(page, "Undo")
+    tap(page, "Take back")
     assert wait_for_answer(page) == prediction
     wait_for_ink(page)
     assert [row["user_label"] for row in rows(product, page)] == [None]
@@ -292,7 +294,7 @@ def test_drawing_that_came_back_is_reset_to_nothing(visit: Visit, product: Produ
     prediction = wait_for_answer(page)
     tap(page, "1")
     wait_for_empty(page)
-    tap(page, "Undo")
+    tap(page, "Take back")
     wait_for_answer(page)
     draw(page, [(80, 150), (200, 150)])
     wait_for_answer(page, prediction)
@@ -329,7 +331,7 @@ def test_uploaded_photo_is_read_and_labelled(visit: Visit, product: Product) -> 
     page.locator(".st-key-upload-feedback").get_by_role("button", name="7", exact=True).click()
     expect(page.locator(".st-key-upload-feedback")).to_contain_text("Thank you!")
     [row] = rows(product, page)
-    assert (row["source"], row["user_label"]) == ("upload", 7)
+    assert (row["source"], row["digit"], row["user_label"]) == ("upload", 7, 7)
     assert max(Image.open(io.BytesIO(row["image"])).size) <= 1024
 
 
