@@ -10,7 +10,7 @@ from streamlit_ui.client import NOT_A_DIGIT
 from streamlit_ui.session import Claim, Session, Turn
 
 QUESTION = "Is that right? If not, which digit was it?"
-# One component: as a widget each, twelve buttons were half of what a stroke costs.
+# One component: as a widget each, twelve buttons were nearly half of the messages that a stroke sends.
 _buttons = st.components.v2.component(
     "feedback",
     html=Path(__file__).with_suffix(".html").read_text("utf-8"),
