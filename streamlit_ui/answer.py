@@ -2,14 +2,14 @@
 
 import html
 
-from streamlit.delta_generator import DeltaGenerator
+import streamlit as st
 
 from streamlit_ui.client import Answer
 
 
 def per_cent(share: float) -> str:
     """Rounded, but never up to a certainty that no model has."""
-    return f"{min(99, round(100 * share))} %"
+    return f"{min(99, round(100 * share))}\N{NO-BREAK SPACE}%"
 
 
 def in_words(answer: Answer) -> str:
@@ -47,7 +47,7 @@ def card(answer: Answer) -> str:
     return (
         f'<div class="card{doubt}" data-prediction="{html.escape(answer["id"])}">'
         f'<div class="digit">{answer["digit"]}</div>'
-        f'<div class="sure"><strong>{in_words(answer)}</strong>'
+        f'<div class="sure"><strong>{in_words(answer)}</strong> '
         f"<span>{per_cent(answer['confidence'])}</span></div>"
         f'<figure class="seen">{picture(answer["input"], "What the model saw")}'
         f"<figcaption>What the model saw</figcaption></figure>{bars(answer['probabilities'])}</div>"
@@ -63,6 +63,6 @@ def empty_card(message: str) -> str:
     )
 
 
-def show(place: DeltaGenerator, answer: Answer | None, message: str) -> None:
+def show(answer: Answer | None, message: str) -> None:
     """The answer, or `message` in its place."""
-    place.html(card(answer) if answer else empty_card(message))
+    st.html(card(answer) if answer else empty_card(message))

@@ -13,7 +13,7 @@ from streamlit_ui import drawing, explanation, upload
 
 st.set_page_config(page_title="Handwritten digits", page_icon="✍️", layout="centered")
 st.html(Path(__file__).with_name("app.css"))
-st.html('<h1 class="title">Handwritten digits</h1>')
+st.html('<h1 class="title"><span>Handwritten </span>digits</h1>')
 
 draw, photo, how = st.tabs(["Draw", "Upload", "How it works"], key="tab", on_change="rerun")
 with draw:

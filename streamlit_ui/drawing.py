@@ -13,39 +13,18 @@ INVITATION = "The answer appears here, with every stroke."
 @st.fragment  # a stroke runs this function again, not the whole page
 def show() -> None:
     session = current()
-    trouble = attempt(settle, session)
     left, right = st.columns(2, gap="large")
     with left, st.container(key="pad"):
-        pad(session, on_key, session.new_paper)
+        pad(session, session.new_paper)
     with right:
-        trouble = trouble or attempt(read, session)
+        trouble = attempt(feedback.settle, session.page, session) or attempt(read, session)
+        missing = trouble or attempt(history.load, session)
         with st.container(key="answer"):
-            card = st.empty()
-            answer.show(card, session.page.answer, explain(trouble) or INVITATION)
-        with st.container(key="feedback"):
-            feedback.show(session.page, session, explain(trouble) if session.page.answer else "")
+            answer.show(session.page.answer, explain(missing) or INVITATION)
+        feedback.show(session.page, session, explain(trouble) if session.page.answer else "", "feedback")
     with st.container(key="history"):
-        missing = attempt(history.load, session)
         history.show(session)
-    if missing and not trouble and not session.page.answer:
-        answer.show(card, None, explain(missing))
-    retry(trouble or missing)
-
-
-def on_key() -> None:
-    """0 to 9 say which digit it was, Enter that the answer is right."""
-    session, key = current(), st.session_state.companion["key"]
-    if session.page.answer:
-        feedback.say(session.page, session.page.answer["digit"] if key == "Enter" else int(key), session)
-
-
-def settle(session: Session) -> None:
-    """Send the visitor's feedback; then the canvas is emptied for the next digit."""
-    claim = feedback.settle(session.page, session)
-    if claim and claim.label is not None:
-        session.new_paper()
-    elif claim and claim.drawing and not session.drawing:
-        session.new_paper(claim.drawing)
+    retry(missing)
 
 
 def read(session: Session) -> None:

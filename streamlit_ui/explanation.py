@@ -8,22 +8,24 @@ import streamlit as st
 from streamlit_ui import client
 from streamlit_ui.answer import per_cent, picture
 from streamlit_ui.client import Answer
-from streamlit_ui.history import load
+from streamlit_ui.history import figure, load
 from streamlit_ui.session import Session, current
 from streamlit_ui.trouble import attempt, explain, retry
 
+# Title, words, and how the picture is shown.
 STEPS = {
-    "drawing": ("1. Drawing", "As it was sent."),
-    "ink": ("2. Ink", "Paper and colour are dropped; strokes get one pen width."),
-    "scaled": ("3. Scaled", "Cut to the ink, the longer side 20 pixels, like the digits of MNIST."),
-    "input": ("4. Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees."),
-    "saliency": ("5. What mattered", "Orange ink spoke for the answer, blue ink against it."),
+    "drawing": ("1. Drawing", "As it was sent.", "smooth"),
+    "ink": ("2. Ink", "Paper and colour are dropped; strokes get one pen width.", "smooth cropped"),
+    "scaled": ("3. Scaled", "Cut to the ink, the longer side 20 pixels, like MNIST.", "cropped"),
+    "input": ("4. Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees.", ""),
+    "saliency": ("5. What mattered", "Orange ink spoke for the answer, blue ink against it.", ""),
 }
 
 
 def show() -> None:
     session = current()
-    trouble = attempt(load, session) or attempt(show_steps, session) or attempt(show_model, session)
+    with st.spinner("One moment …"):
+        trouble = attempt(load, session) or attempt(show_steps, session) or attempt(show_model, session)
     if trouble:
         st.html(f'<p class="quiet">{explain(trouble)}</p>')
     retry(trouble)
@@ -40,9 +42,9 @@ def show_steps(session: Session) -> None:
 
 def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     figures = "".join(
-        f"<figure>{picture(pictures[name], title, 'pixels large')}"
+        f"<figure>{picture(pictures[name], title, f'pixels large {look}')}"
         f"<figcaption><strong>{title}</strong>{text}</figcaption></figure>"
-        for name, (title, text) in STEPS.items()
+        for name, (title, text, look) in STEPS.items()
         if pictures[name]
     )
     read = f"{per_cent(answer['confidence'])} sure, by model {html.escape(answer['model_version'])}."
@@ -57,13 +59,16 @@ def show_model(session: Session) -> None:
     st.html('<h2 class="heading">How good it is</h2>')
     st.html(f'<p class="quiet">Model {version["name"]}, made on {version["created_at"][:10]}.</p>')
     st.html(figures(version["metrics"]))
+    if session.stats:
+        here = figure("On this page", session.stats["everyone"])
+        st.html(f'<p class="quiet">MNIST is neater than what people draw. {here}</p>')
 
 
 def figures(metrics: dict[str, Any]) -> str:
     """What was measured on each set of digits when the version was made."""
     rows = "".join(
         f"<tr><td>{html.escape(name.replace('_', ' ').replace('mnist', 'MNIST'))}</td>"
-        f"<td>{measured['count']:,}</td><td>{measured['accuracy']:.2%}</td><td>{measured['refused']:.2%}</td></tr>"
+        f"<td>{measured['count']:,}</td><td>{_share(measured['accuracy'])}</td><td>{_share(measured['refused'])}</td></tr>"
         for name, measured in metrics.items()
         if isinstance(measured, dict) and measured.keys() >= {"count", "accuracy", "refused"}
     )
@@ -71,3 +76,7 @@ def figures(metrics: dict[str, Any]) -> str:
         return '<p class="quiet">It came without figures.</p>'
     head = "<tr><th>Measured on</th><th>Digits</th><th>Read right</th><th>Not sure</th></tr>"
     return f'<table class="history"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"

@@ -49,6 +49,8 @@ def show(session: Session) -> None:
     st.html('<h2 class="heading">Your drawings</h2>')
     if session.stats:
         st.html(f'<p class="quiet">{figures(session.stats)}</p>')
+    if session.history is None:
+        return
     if not session.history:
         st.html('<p class="quiet">Whatever you draw is listed here.</p>')
         return
@@ -70,13 +72,13 @@ def act(step: Callable[[Session], None], session: Session) -> None:
 
 
 def figures(stats: dict[str, Any]) -> str:
-    return f"{_figure('Yours', stats['visitor'])} {_figure('Everyone’s', stats['everyone'])}"
+    return f"{figure('Yours', stats['visitor'])}<br>{figure('Everyone’s', stats['everyone'])}"
 
 
-def _figure(whose: str, counts: dict[str, Any]) -> str:
+def figure(whose: str, counts: dict[str, Any]) -> str:
     if not counts["labelled"]:
         return f"{whose}: no feedback yet."
-    share = f"{100 * counts['accuracy']:.1f} %"
+    share = f"{100 * counts['accuracy']:.1f}\N{NO-BREAK SPACE}%"
     return f"{whose}: {share} read right, of {counts['labelled']:,} with feedback."
 
 

@@ -3,17 +3,21 @@
 
 const SIZE = 280; // the canvas's own pixels, whatever size it has on the screen
 const YEAR = 365 * 24 * 3600;
+const MOVES = ["mousedown", "mousemove", "mouseup", "touchstart", "touchmove", "touchend", "touchcancel"];
 
 class Companion {
   constructor(pad) {
     this.pad = pad;
     this.pen = null; // the finger that draws now, or "mouse"
+    this.drawn = []; // the pen's events since the last tap or key elsewhere
     this.gone = new AbortController();
     const listen = (target, type, handle) =>
       target.addEventListener(type, (event) => handle.call(this, event), { signal: this.gone.signal });
     listen(pad, "mousedown", this.mouseDown);
     listen(pad, "touchstart", this.touchStart);
     listen(pad, "click", this.click);
+    for (const type of MOVES) listen(window, type, this.note);
+    for (const type of ["click", "keydown"]) listen(window, type, this.forget);
     listen(window, "mouseup", this.mouseUp);
     listen(window, "touchend", this.touchEnd);
     listen(window, "touchcancel", this.touchEnd);
@@ -27,22 +31,51 @@ class Companion {
     this.resized.disconnect();
   }
 
-  follow({ visitor, returned }) {
+  follow({ visitor, returned, paper }) {
     const secure = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `visitor=${visitor}; Path=/; Max-Age=${YEAR}; SameSite=Lax${secure}`;
     this.returned = returned;
     this.pad.style.setProperty("--hint", returned ? "hidden" : "visible");
+    if (this.paper && paper !== this.paper && !returned) this.drawAgain();
+    this.paper = paper;
+  }
+
+  note(event) {
+    if (this.pen !== null) this.drawn.push(event);
+  }
+
+  forget(event) {
+    if (event.isTrusted && !onCanvas(event)) this.drawn = [];
+  }
+
+  // The page gave new paper, for a tap or key. Whoever drew since then drew on the old one: once the new one
+  // is there, which is within a frame or two, the pen's way is repeated on it.
+  drawAgain() {
+    if (this.hasInk()) return requestAnimationFrame(() => this.drawAgain());
+    const canvas = this.find("canvas.upper-canvas");
+    const drawn = this.drawn.splice(0);
+    this.pen = null;
+    for (const event of drawn) canvas.dispatchEvent(new event.constructor(event.type, event));
+  }
+
+  hasInk() {
+    const context = this.find(".dc-canvas.lower-canvas").getContext("2d");
+    return context.getImageData(0, 0, SIZE, SIZE).data.some((value, index) => index % 4 === 0 && value);
   }
 
   fit() {
     if (this.pad.clientWidth) this.pad.style.setProperty("--zoom", this.pad.clientWidth / SIZE);
   }
 
+  // In the package's shadow root.
+  find(selector) {
+    const roots = [...this.pad.querySelectorAll("*")].map((element) => element.shadowRoot);
+    return roots.map((root) => root?.querySelector(selector)).find(Boolean);
+  }
+
   // A button of the package's toolbar, by the start of its name.
   tool(name) {
-    const roots = [...this.pad.querySelectorAll("*")].map((element) => element.shadowRoot);
-    const button = `.dc-toolbar [aria-label^="${name}"]`;
-    return roots.map((root) => root?.querySelector(button)).find(Boolean);
+    return this.find(`.dc-toolbar [aria-label^="${name}"]`);
   }
 
   mouseDown(event) {
@@ -79,7 +112,7 @@ class Companion {
     if (reset && this.returned) this.setTriggerValue("clear", true);
   }
 
-  // U, Shift+U and Delete change the drawing; 0 to 9 and Enter are feedback for the page.
+  // U, Shift+U and Delete change the drawing; 0 to 9 and Enter press the buttons of feedback.
   key(event) {
     const typing = event.composedPath().some((node) => node.matches?.("input, textarea, [contenteditable]"));
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -88,10 +121,12 @@ class Companion {
     if (event.key === "u") this.tool("Undo")?.click();
     else if (event.key === "U") this.tool("Redo")?.click();
     else if (event.key === "Delete") this.tool("Reset")?.click();
-    else if (/^[0-9]$/.test(event.key) || (event.key === "Enter" && !pressing))
-      this.setTriggerValue("key", event.key);
+    else if (/^[0-9]$/.test(event.key)) press(`.digits [data-label="${event.key}"]`);
+    else if (event.key === "Enter" && !pressing) press(".right");
   }
 }
+
+const press = (button) => document.querySelector(`.st-key-feedback ${button}`).click();
 
 const onCanvas = (event) => event.composedPath()[0].matches?.("canvas");
 

@@ -33,12 +33,9 @@ st.components.v2.component(
 _companion = st.components.v2.component("pad", js=_asset(".js"), isolate_styles=False)
 
 
-def pad(session: Session, on_key: Callable[[], None], on_clear: Callable[[], None]) -> None:
-    """Show the pad and note in the session what is on it.
-
-    `on_key` is called when a key from 0 to 9 or Enter was pressed: `st.session_state.companion["key"]` says
-    which. `on_clear` is called when a drawing that came back is to go.
-    """
+def pad(session: Session, on_clear: Callable[[], None]) -> None:
+    """Show the pad and note in the session what is on it. `on_clear` is called when a drawing that came back
+    is to go."""
     # Another colour has the package empty the canvas, and every state says which colour it is drawn on.
     # An opacity above 1 is 1: so there is a new black for every new paper.
     black = f"rgba(0, 0, 0, {session.paper})"
@@ -56,8 +53,7 @@ def pad(session: Session, on_key: Callable[[], None], on_clear: Callable[[], Non
         session.drawing = _following(session.drawing, result.json_data, result.image_bytes)
     _companion(
         key="companion",
-        data={"visitor": session.visitor, "returned": session.returned is not None},
-        on_key_change=on_key,
+        data={"visitor": session.visitor, "returned": session.returned is not None, "paper": session.paper},
         on_clear_change=on_clear,
     )
 

@@ -54,10 +54,18 @@ class Session:
     drawing: Drawing | None = None  # what is on the canvas
     paper: int = field(default_factory=_number)  # another one whenever the page empties the canvas
     returned: dict[str, Any] | None = None  # what the page then put on the canvas
+    photo: bytes | None = None  # the file on show, as it was sent: a PNG
     file: int = 0  # counts the files uploaded, to empty the uploader after each
     history: list[Answer] | None = None  # None: to be fetched
     older: str | None = None  # where the history goes on
     stats: dict[str, Any] | None = None
+
+    def make_room(self, turn: Turn) -> None:
+        """Empty the canvas, or the uploader, for the next digit."""
+        if turn is self.page:
+            self.new_paper()
+        else:
+            self.file += 1
 
     def new_paper(self, drawing: Drawing | None = None) -> None:
         """Empty the canvas, or have a drawing come back."""

@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable
+from typing import ParamSpec
 
 import streamlit as st
 
 from streamlit_ui.client import RefusedError, TryLaterError
-from streamlit_ui.session import Session
 
+Arguments = ParamSpec("Arguments")
 Trouble = TryLaterError | RefusedError | None
 
 
-def attempt(step: Callable[[Session], None], session: Session) -> Trouble:
+def attempt(step: Callable[Arguments, None], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Trouble:
     """Do a step that calls the API; what it raised, if it could not be done."""
     try:
-        step(session)
+        step(*args, **kwargs)
     except (TryLaterError, RefusedError) as trouble:
         return trouble
     return None

@@ -17,7 +17,6 @@ INVITATION = "The answer appears here."
 @st.fragment
 def show() -> None:
     session = current()
-    trouble = attempt(settle, session)
     left, right = st.columns(2, gap="large")
     with left, st.container(key="upload-file"):
         file = st.file_uploader(
@@ -25,35 +24,30 @@ def show() -> None:
             type=["png", "jpg", "jpeg", "webp", "bmp", "gif"],
             key=f"file-{session.file}",
         )
-        if file:
-            st.image(file, width=200)
+        sent = st.empty()
     with right:
-        trouble = trouble or attempt(lambda session: read(file, session), session)
+        trouble = attempt(feedback.settle, session.upload, session) or attempt(read, file, session)
+        if session.photo:
+            sent.image(session.photo, "As it was sent", width=200)
         with st.container(key="upload-answer"):
-            answer.show(st.empty(), session.upload.answer, explain(trouble) or INVITATION)
-        with st.container(key="upload-feedback"):
-            feedback.show(
-                session.upload, session, explain(trouble) if session.upload.answer else "", prefix="upload-"
-            )
+            answer.show(session.upload.answer, explain(trouble) or INVITATION)
+        feedback.show(
+            session.upload, session, explain(trouble) if session.upload.answer else "", "upload-feedback"
+        )
     retry(trouble)
 
 
-def settle(session: Session) -> None:
-    """Send the visitor's feedback; then the uploader is emptied for the next file."""
-    claim = feedback.settle(session.upload, session)
-    if claim and claim.label is not None:
-        session.file += 1
-
-
 def read(file: UploadedFile | None, session: Session) -> None:
+    """Have the API read the file, unless that is the one that it answered last."""
     turn = session.upload
     if file is None:
-        turn.answer = None
+        turn.answer = session.photo = None
         return
     prediction = str(uuid.uuid5(uuid.UUID(session.visitor), file.file_id))  # the same file, the same id
     if turn.answer is None or turn.answer["id"] != prediction:
-        turn.answer = None
-        image = base64.b64encode(prepared(file.getvalue())).decode()
+        turn.answer = session.photo = None
+        session.photo = prepared(file.getvalue())
+        image = base64.b64encode(session.photo).decode()
         turn.answer = client.predict(
             {"id": prediction, "image": image}, session.visitor, "upload", session.address
         )

@@ -59,7 +59,13 @@ class Product:
         return self.children()[0].environ()["DATABASE_URL"]
 
     def web_processes(self) -> list[psutil.Process]:
-        return [child for child in self.children() if "gunicorn" in " ".join(child.cmdline())]
+        return self._running("gunicorn")
+
+    def page_processes(self) -> list[psutil.Process]:
+        return self._running("streamlit")
+
+    def _running(self, program: str) -> list[psutil.Process]:
+        return [child for child in self.children() if program in " ".join(child.cmdline())]
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)

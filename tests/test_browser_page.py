@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from PIL import Image, ImageDraw
@@ -131,10 +132,12 @@ def test_canvas_fills_a_phone_and_everything_fits(visit: Visit) -> None:
     page = visit("phone")
     assert chrome.canvas(page)["width"] >= 0.88 * 360
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") == 360
+    last = page.locator(".st-key-feedback").get_by_role("button", name="9", exact=True).bounding_box()
+    assert last and last["y"] + last["height"] <= 740, "all of it on one screen"
     draw(page, ONE)
     wait_for_answer(page)
     wait_for_feedback(page)
-    for button in page.locator(".st-key-pad button:visible, .st-key-feedback button").all():
+    for button in page.locator(".st-key-pad button:visible, .st-key-feedback button:visible").all():
         box = button.bounding_box()
         assert box and box["height"] >= 44 and box["width"] >= 44, button.inner_text()
 
@@ -218,6 +221,47 @@ def test_keys_draw_nothing_but_do_the_rest(visit: Visit, product: Product) -> No
     assert [row["user_label"] for row in finished] == [3, finished[1]["digit"], None]
 
 
+def test_stroke_begun_before_the_pad_is_empty_counts_whole(visit: Visit, product: Product) -> None:
+    page = visit()
+    draw(page, SEVEN)
+    wait_for_answer(page)
+    box = chrome.canvas(page)
+    hang(product.page_processes(), True)
+    page.keyboard.press("7")
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 200, steps=5)
+    hang(product.page_processes(), False)
+    wait_for_empty(page)
+    page.mouse.move(box["x"] + 200, box["y"] + 200, steps=5)
+    page.mouse.up()
+    wait_for_answer(page)
+    labelled, begun = rows(product, page)
+    assert (labelled["user_label"], begun["user_label"]) == (7, None)
+    [stroke], scale = begun["strokes"], 280 / box["width"]
+    assert stroke[0] == pytest.approx([60 * scale, 40 * scale], abs=2)
+    assert stroke[-1] == pytest.approx([200 * scale, 200 * scale], abs=2)
+
+
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_strokes_drawn_before_the_pad_is_empty_are_the_next_drawing(
+    visit: Visit, product: Product, size: str
+) -> None:
+    page = visit(size)
+    draw(page, SEVEN)
+    labelled = wait_for_answer(page)
+    hang(product.page_processes(), True)
+    page.keyboard.press("7")
+    draw(page, SEVEN)
+    draw(page, [(80, 150), (200, 150)])
+    hang(product.page_processes(), False)
+    expect(page.locator(".st-key-feedback")).to_contain_text("Thank you!")
+    wait_for_answer(page, labelled)
+    page.wait_for_timeout(1000)
+    finished = [row for row in rows(product, page) if not row["superseded"]]
+    assert [(row["user_label"], len(row["strokes"])) for row in finished] == [(7, 1), (None, 2)]
+
+
 def test_enter_on_a_focused_button_is_that_button_only(visit: Visit, product: Product) -> None:
     page = visit()
     draw(page, SEVEN)
@@ -235,7 +279,7 @@ def test_feedback_is_undone_and_the_drawing_comes_back(visit: Visit, product: Pr
     prediction = wait_for_answer(page)
     tap(page, "1")
     wait_for_empty(page)
-    tap(page, "Undo")
+    tap(page, "Take back")
     assert wait_for_answer(page) == prediction
     wait_for_ink(page)
     assert [row["user_label"] for row in rows(product, page)] == [None]
@@ -250,7 +294,7 @@ def test_drawing_that_came_back_is_reset_to_nothing(visit: Visit, product: Produ
     prediction = wait_for_answer(page)
     tap(page, "1")
     wait_for_empty(page)
-    tap(page, "Undo")
+    tap(page, "Take back")
     wait_for_answer(page)
     draw(page, [(80, 150), (200, 150)])
     wait_for_answer(page, prediction)
@@ -287,7 +331,7 @@ def test_uploaded_photo_is_read_and_labelled(visit: Visit, product: Product) -> 
     page.locator(".st-key-upload-feedback").get_by_role("button", name="7", exact=True).click()
     expect(page.locator(".st-key-upload-feedback")).to_contain_text("Thank you!")
     [row] = rows(product, page)
-    assert (row["source"], row["user_label"]) == ("upload", 7)
+    assert (row["source"], row["digit"], row["user_label"]) == ("upload", 7, 7)
     assert max(Image.open(io.BytesIO(row["image"])).size) <= 1024
 
 
@@ -313,20 +357,20 @@ def test_last_drawing_is_explained(visit: Visit) -> None:
 
 def test_api_that_hangs_is_said_and_nothing_is_logged_twice(visit: Visit, product: Product) -> None:
     page = visit()
-    hang(product, True)
+    hang(product.web_processes(), True)
     try:
         draw(page, SEVEN)
         expect(page.locator(".st-key-answer")).to_contain_text("tries again", timeout=15_000)
         wait_for_ink(page)
     finally:
-        hang(product, False)
+        hang(product.web_processes(), False)
     prediction = wait_for_answer(page)
     time.sleep(1)  # a request that waited in the server's queue is answered by now
     assert [str(row["id"]) for row in rows(product, page)] == [prediction]
 
 
-def hang(product: Product, still: bool) -> None:
-    for process in product.web_processes():
+def hang(processes: list[psutil.Process], still: bool) -> None:
+    for process in processes:
         process.suspend() if still else process.resume()
 
 

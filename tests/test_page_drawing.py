@@ -1,12 +1,13 @@
 """The drawing page's flow, run headless with the API faked at client.py."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from streamlit_ui import client
+from streamlit_ui import client, feedback
 from streamlit_ui.client import NOT_A_DIGIT, Answer, History, RefusedError, TryLaterError
 from streamlit_ui.session import Drawing, Session
 
@@ -112,6 +113,27 @@ def draw(page: AppTest, strokes: int = 1) -> Drawing:
     return drawing
 
 
+def tap(page: AppTest, label: int) -> None:
+    """Tap a button of feedback: one component in the browser, of which AppTest knows nothing."""
+    turn = session(page).page
+    assert turn.answer
+    feedback.tapped(turn, session(page), {"prediction": turn.answer["id"], "label": label})
+    page.run()
+
+
+def take_back(page: AppTest) -> None:
+    feedback.take_back(session(page).page, session(page))
+    page.run()
+
+
+def shown(page: AppTest) -> dict[str, Any]:
+    """What the buttons of feedback were given."""
+    components = [element.proto for element in page.get("bidi_component")]
+    [data, _of_upload] = [json.loads(part.json) for part in components if part.component_name == "feedback"]
+    assert isinstance(data, dict)
+    return data
+
+
 def html(page: AppTest) -> str:
     return " ".join(element.proto.body for element in page.get("html"))
 
@@ -124,7 +146,7 @@ def session(page: AppTest) -> Session:
 
 def test_page_invites_and_offers_no_feedback_before_a_drawing(page: AppTest, api: FakeApi) -> None:
     assert "The answer appears here" in html(page)
-    assert page.button(key="label-3").disabled
+    assert shown(page)["prediction"] is None
     assert not api.asked
 
 
@@ -142,26 +164,33 @@ def test_running_the_page_again_asks_nothing_again(page: AppTest, api: FakeApi) 
     assert api.asked == [drawing.id]
 
 
-@pytest.mark.parametrize(("key", "label"), [("label-3", 3), ("label-0", 0), ("label-10", NOT_A_DIGIT)])
-def test_one_tap_is_feedback_and_empties_the_pad(page: AppTest, api: FakeApi, key: str, label: int) -> None:
+@pytest.mark.parametrize("label", [0, 3, NOT_A_DIGIT])
+def test_one_tap_is_feedback_and_empties_the_pad(page: AppTest, api: FakeApi, label: int) -> None:
     drawing = draw(page)
     paper = session(page).paper
-    page.button(key=key).click().run()
+    tap(page, label)
     assert api.rows[drawing.id]["user_label"] == label
-    assert "Thank you!" in html(page)
+    assert "Thank you!" in shown(page)["said"]
     assert "The answer appears here" in html(page)
     assert session(page).drawing is None and session(page).paper != paper
 
 
-def test_right_says_the_digit_that_was_shown(page: AppTest, api: FakeApi) -> None:
+def test_buttons_know_the_answer_that_is_shown(page: AppTest) -> None:
     drawing = draw(page)
-    page.button(key="right-7").click().run()
-    assert api.rows[drawing.id]["user_label"] == 7
+    assert (shown(page)["prediction"], shown(page)["digit"]) == (drawing.id, 7)
+
+
+def test_tap_that_was_meant_for_another_answer_says_nothing(page: AppTest, api: FakeApi) -> None:
+    first = draw(page)
+    draw(page, strokes=2)
+    feedback.tapped(session(page).page, session(page), {"prediction": first.id, "label": 7})
+    page.run()
+    assert {answer["user_label"] for answer in api.rows.values()} == {None}
 
 
 def test_labelled_drawing_that_the_canvas_still_sends_is_not_shown_again(page: AppTest, api: FakeApi) -> None:
     drawing, paper = draw(page), session(page).paper
-    page.button(key="label-3").click().run()
+    tap(page, 3)
     put(page, paper, strokes=2)
     assert "The answer appears here" in html(page)
     assert api.asked == [drawing.id]
@@ -182,21 +211,21 @@ def test_empty_canvas_ends_the_drawing(page: AppTest) -> None:
 
 def test_feedback_can_be_taken_back_and_given_anew(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
-    page.button(key="label-3").click().run()
-    page.button(key="undo").click().run()
+    tap(page, 3)
+    take_back(page)
     assert api.rows[drawing.id]["user_label"] is None
     assert session(page).drawing == drawing and session(page).returned == drawing.canvas
     assert 'class="digit">7<' in html(page)
-    page.button(key="label-7").click().run()
+    tap(page, 7)
     assert api.rows[drawing.id]["user_label"] == 7
     assert session(page).returned is None
 
 
 def test_taking_back_leaves_a_new_drawing_alone(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
-    page.button(key="label-3").click().run()
+    tap(page, 3)
     newer, paper = draw(page), session(page).paper
-    page.button(key="undo").click().run()
+    take_back(page)
     assert api.rows[drawing.id]["user_label"] is None
     assert session(page).drawing == newer and session(page).paper == paper
     assert 'class="digit">1<' in html(page)
@@ -224,13 +253,13 @@ def test_api_away_from_the_start_is_said(api: FakeApi) -> None:
 def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     api.trouble = TryLaterError("The recogniser is away just now.", 3)
-    page.button(key="label-3").click().run()
+    tap(page, 3)
     assert "is away just now" in html(page)
-    assert page.button(key="label-3").disabled
+    assert shown(page)["prediction"] is None
     api.trouble = None
     page.run()
     assert api.rows[drawing.id]["user_label"] == 3
-    assert "Thank you!" in html(page)
+    assert "Thank you!" in shown(page)["said"]
 
 
 def test_too_many_requests_says_when_to_try_again(page: AppTest, api: FakeApi) -> None:
@@ -239,20 +268,33 @@ def test_too_many_requests_says_when_to_try_again(page: AppTest, api: FakeApi) -
     assert "in 42 seconds" in html(page)
 
 
+def test_feedback_on_its_way_does_not_hold_up_the_next_drawing(page: AppTest, api: FakeApi) -> None:
+    labelled = draw(page)
+    api.trouble = TryLaterError("The recogniser is away just now.", 3)
+    tap(page, 3)
+    following = draw(page)
+    api.trouble = None
+    page.run()
+    assert api.rows[labelled.id]["user_label"] == 3
+    assert api.rows[following.id]["user_label"] is None
+    assert 'class="digit">1<' in html(page)
+
+
 def test_refused_feedback_is_said_and_dropped(page: AppTest, api: FakeApi) -> None:
     draw(page)
     api.trouble = RefusedError("An operator has already reviewed this prediction.")
-    page.button(key="label-3").click().run()
+    tap(page, 3)
     assert "already reviewed" in html(page)
     api.trouble = None
-    page.run()
-    assert not page.button(key="label-3").disabled
+    draw(page)
+    assert 'class="digit">1<' in html(page)
+    assert shown(page)["prediction"]
 
 
 def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None:
     for _ in range(3):
         draw(page)
-        page.button(key="label-3").click().run()
+        tap(page, 3)
     assert html(page).count("<time>") == 2
     page.button(key="older").click().run()
     assert html(page).count("<time>") == 3
@@ -262,5 +304,5 @@ def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None
 
 
 def test_figures_are_the_apis(page: AppTest) -> None:
-    assert "Yours: 75.0 % read right, of 4 with feedback." in html(page)
+    assert "Yours: 75.0\N{NO-BREAK SPACE}% read right, of 4 with feedback." in html(page)
     assert "Everyone’s: no feedback yet." in html(page)
