@@ -22,7 +22,7 @@ from benchmarks.drilling import ONE
 
 WEB = (1, 3)
 CLIENTS = (1, 8, 32)
-SECONDS = 15
+SECONDS = 10
 ROUNDS = 3
 # One address may send as much as it likes.
 OVERRIDE = "services: {web: {environment: {API_RATE: 1000000/s}}}\n"
