@@ -28,6 +28,7 @@ LOG = "/admin/predictions/prediction/"
 PAGES = [LOG, f"{LOG}queue/", f"{LOG}grid/", "/admin/auth/user/1/change/", "/api/docs"]
 A_SECOND = 10  # requests
 AT_MOST = 6_000  # requests of one load
+TIMETABLES = ("procrastinate_", "predictions_watch")  # tables
 ONE = [[[140, 40], [138, 140], [136, 240]]]
 
 
@@ -174,9 +175,10 @@ def log_in(page: Page, site: str, password: str) -> None:
 
 
 def changed_tables(before: str, after: str) -> str:
-    """Names of the tables with other rows, but for the queue's, where the worker notes that it lives."""
+    """Names of the tables with other rows, but for those that the worker writes by its timetable."""
     lines = set(before.splitlines()) ^ set(after.splitlines())
-    return ", ".join(sorted({line.split("|")[0] for line in lines if ".procrastinate_" not in line}))
+    tables = {line.split("|")[0].removeprefix("public.") for line in lines}
+    return ", ".join(sorted(name for name in tables if not name.startswith(TIMETABLES)))
 
 
 def is_confined(status: str, read_only: bool) -> bool:
