@@ -56,12 +56,8 @@ BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'
 env: # DOMAIN=digits.example.org for HTTPS
 	@deploy/make-env $(DOMAIN)
 
-update: # the images anew from this checkout; requests wait at the proxy while a server is replaced
-	@docker compose build --quiet
-	@docker compose run --rm migrate
-	@docker compose up -d --no-deps --wait web
-	@docker compose up -d --no-deps --wait ui
-	@docker compose up -d --wait
+update: # the images anew from this checkout, tried before they serve
+	@deploy/update
 
 backup: # a proven dump in the backups volume, and a copy in backups/
 	@mkdir -p -m 700 backups

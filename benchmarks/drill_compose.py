@@ -7,6 +7,8 @@ away afterwards. Needs a Docker engine that may be asked without sudo, and Chrom
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,13 +19,23 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.drilling import ONE, Load, Report, draw_in_browser
+from benchmarks.drilling import (
+    INTRANET,
+    ONE,
+    Load,
+    Report,
+    browser_page,
+    changed_tables,
+    draw_in_browser,
+    draw_one,
+    is_confined,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = "mnistsite-drill"
-PORTS = {"HTTP_PORT": "8580", "HTTPS_PORT": "8543"}
+PORTS = {"HTTP_PORT": "18180", "HTTPS_PORT": "18143"}
 SITE = f"http://localhost:{PORTS['HTTP_PORT']}"
-SECURE_SITE = f"https://localhost:{PORTS['HTTPS_PORT']}"
+SECURE_SITE = f"https://{INTRANET}:{PORTS['HTTPS_PORT']}"
 SERVICES = ["db", "web", "worker", "ui", "proxy", "backup"]
 RELEASES = {"RELEASE": "drill", "PROXY_RELEASE": "drill", "BACKUP_RELEASE": "drill"}
 
@@ -88,11 +100,23 @@ def copied_checkout() -> Iterator[Stack]:
             )
 
 
-def engines_ports() -> set[int]:
-    """What the engine listens on for containers, of all the machine's TCP ports (asks as root)."""
+def others_ports() -> set[int]:
+    """What other processes of this machine listen on (TCP; asks as root)."""
     listeners = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
-    ports = {line.split()[3].rsplit(":", 1)[1] for line in listeners.splitlines() if "docker-proxy" in line}
-    return {int(port) for port in ports}
+    lines = [line for line in listeners.splitlines() if "docker-proxy" not in line]
+    return {int(line.split()[3].rsplit(":", 1)[1]) for line in lines}
+
+
+def open_ports(spared: set[int]) -> set[int]:
+    """The TCP ports of the loopback address that somebody answers on; those of others are left alone."""
+    return {port for port in range(1, 65_536) if port not in spared and is_open(port)}
+
+
+def is_open(port: int) -> bool:
+    """Among the ports that the kernel hands out, a probe may meet itself."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()
 
 
 def size(stack: Stack, name: str) -> int:
@@ -105,23 +129,18 @@ def build_and_start(stack: Stack, report: Report) -> None:
     started = time.monotonic()
     stack.compose("build", "--no-cache")
     report.row("clean build of all images, pip's downloads cached", f"{time.monotonic() - started:.0f} s")
-    with (stack.directory / "predictions" / "api.py").open("a") as source:
-        source.write("\n# changed\n")
+    append(stack, "predictions/api.py", "\n# changed\n")
     started = time.monotonic()
     stack.compose("build", "web")
     report.row("build after a change of the code", f"{time.monotonic() - started:.1f} s")
     report.row(
         "sizes", ", ".join(f"{name} {size(stack, name)} MB" for name in ("web", "ui", "proxy", "backup"))
     )
-    before = engines_ports()
     seconds = stack.up()
     report.row("`up` on an empty machine until all is healthy", f"{seconds:.0f} s", seconds < 60)
-    opened = engines_ports() - before
-    report.row(
-        "ports that the engine opened for it",
-        str(sorted(opened)),
-        opened == {int(port) for port in PORTS.values()},
-    )
+    opened = open_ports(others_ports()) - others_ports()
+    ours = {int(port) for port in PORTS.values()}
+    report.row("a scan of all TCP ports, but for other programs'", str(sorted(opened)), opened == ours)
 
 
 def admin_password(stack: Stack) -> str:
@@ -136,28 +155,20 @@ def use_it(stack: Stack, report: Report) -> None:
     path = f"{SITE}/api/predictions/{answer.json()['id']}/feedback"
     feedback = requests.post(path, json={"true_label": 1}, timeout=10)
     report.row("feedback", str(feedback.status_code), feedback.ok)
-    complaints = draw_in_browser(SITE, admin_password(stack), stack.directory / "page.png")
-    seen = "; ".join(complaints)[:300] or "predicted, logged in, no complaint of the browser"
-    report.row("a browser draws on the page, logs in to the admin", seen, not complaints)
+    visit = draw_in_browser(SITE, admin_password(stack), stack.directory / "page.png")
+    report.row("a browser draws on the page, logs in to the admin", visit.seen(), not visit.complaints)
     private = ["/metrics", "/readyz", "/_stcore/metrics", "//_stcore/metrics", "/%5Fstcore/metrics"]
     statuses = [requests.get(SITE + path, timeout=10).status_code for path in private]
     report.row("metrics and health from outside", str(statuses), set(statuses) == {404})
 
 
-def is_confined(container: dict) -> bool:
-    """Not root, no capability, no way to a new one, nothing to write on but volumes and memory."""
+def container_is_confined(container: dict) -> bool:
     status = Path(f"/proc/{container['State']['Pid']}/status").read_text()
-    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return (
-        facts["Uid"].split()[0] != "0"
-        and int(facts["CapEff"], 16) == 0
-        and facts["NoNewPrivs"] == "1"
-        and container["HostConfig"]["ReadonlyRootfs"]
-    )
+    return is_confined(status, container["HostConfig"]["ReadonlyRootfs"])
 
 
 def confinement(stack: Stack, report: Report) -> None:
-    loose = [name for name in SERVICES if not all(map(is_confined, stack.containers(name)))]
+    loose = [name for name in SERVICES if not all(map(container_is_confined, stack.containers(name)))]
     report.row(
         "not root, no capabilities, read-only root",
         ", ".join(name for name in SERVICES if name not in loose),
@@ -190,21 +201,33 @@ def kill_each(stack: Stack, report: Report) -> None:
     for service in SERVICES:
         with Load(SITE) as load:
             time.sleep(2)
-            for container in stack.containers(service)[:1]:
-                subprocess.run(["kill", "-9", str(container["State"]["Pid"])], check=True)
-            time.sleep(14)
+            victim = stack.containers(service)[0]
+            subprocess.run(["kill", "-9", str(victim["State"]["Pid"])], check=True)
+            healthy_after = seconds_until_healthy(stack, victim)
+            time.sleep(max(3, 12 - healthy_after))
         missing = set(load.answered) - stack.logged()
-        pause = load.longest_pause()
         seen = f"{len(load.answered)} answered, {len(missing)} of them not in the table, {load.failures()}"
-        report.row(f"kill -9 {service}", f"{seen}, longest pause {pause:.1f} s", not missing and pause < 10)
+        seen += f", longest pause {load.longest_pause():.1f} s, healthy after {healthy_after:.1f} s"
+        good = not missing and load.longest_pause() < 10 and healthy_after < 10
+        report.row(f"kill -9 {service}", seen, good)
+
+
+def seconds_until_healthy(stack: Stack, victim: dict) -> float:
+    started = time.monotonic()
+    while time.monotonic() < started + 60:
+        state = json.loads(stack.run("docker", "inspect", victim["Id"]))[0]["State"]
+        if state["Pid"] not in (0, victim["State"]["Pid"]) and state["Health"]["Status"] == "healthy":
+            break
+        time.sleep(0.2)
+    return time.monotonic() - started
 
 
 def down_and_up(stack: Stack, report: Report) -> None:
     before = stack.counts()
     stack.compose("down")
     seconds = stack.up()
-    good = before == stack.counts()
-    report.row("`down` and `up`", f"back in {seconds:.0f} s, {'same' if good else 'other'} rows", good)
+    changed = changed_tables(before, stack.counts())
+    report.row("`down` and `up`", f"back in {seconds:.0f} s, {changed or 'same rows'}", not changed)
 
 
 def lose_the_database(stack: Stack, report: Report) -> None:
@@ -216,68 +239,149 @@ def lose_the_database(stack: Stack, report: Report) -> None:
     started = time.monotonic()
     stack.run("deploy/restore", Path(path).name, answer="yes\n")
     seconds = time.monotonic() - started
-    good = before == stack.counts()
-    seen = f"restored in {seconds:.0f} s, {'same' if good else 'other'} rows and checksums"
-    report.row("backup, volume destroyed, restore", seen, good)
+    changed = changed_tables(before, stack.counts())
+    seen = f"restored in {seconds:.0f} s, {changed or 'same rows and checksums'}"
+    report.row("backup, volume destroyed, restore", seen, not changed)
+
+
+def append(stack: Stack, file: str, text: str) -> None:
+    with (stack.directory / file).open("a") as source:
+        source.write(text)
 
 
 def update(stack: Stack, report: Report) -> None:
-    stack.up("--scale", "web=1")
-    stack.environment |= {"RELEASE": "drill-next"}
-    with Load(SITE) as load:
-        time.sleep(2)
-        stack.run("make", "update")
-        time.sleep(3)
-    missing = set(load.answered) - stack.logged()
-    seen = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
-    report.row("`make update` to a new image", seen, not load.failed and not missing)
+    """Under one name of the images, as on a server of one machine; to one web server, and to three."""
+    for servers in (1, 3):
+        stack.up("--scale", f"web={servers}")
+        proxy = stack.containers("proxy")[0]["Id"]
+        append(stack, "predictions/api.py", f"\n# the next release, of {servers}\n")
+        before = images(stack)
+        with Load(SITE) as load:
+            time.sleep(2)
+            stack.run("make", "update")
+            time.sleep(3)
+        missing, after = set(load.answered) - stack.logged(), images(stack)
+        seen = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
+        good = len(after) == servers and not set(before) & set(after) and not load.failed and not missing
+        good = good and proxy == stack.containers("proxy")[0]["Id"]
+        report.row(f"`make update` of {servers} web to a new image", seen, good)
 
 
-def broken_update(stack: Stack, report: Report) -> None:
-    with (stack.directory / "predictions" / "api.py").open("a") as source:
-        source.write("\nraise SystemExit('broken')\n")
+def images(stack: Stack) -> list[str]:
+    return [container["Image"] for container in stack.containers("web")]
+
+
+def broken_update(stack: Stack, report: Report, drill: str, file: str, text: str) -> None:
+    """The containers stay, and what `up` would start next is what served before."""
+    whole = (stack.directory / file).read_text()
+    append(stack, file, text)
     before = [container["Id"] for container in stack.containers("web")]
-    stack.environment |= {"RELEASE": "drill-broken"}
     with Load(SITE) as load:
-        command = ["make", "update"]
-        code = subprocess.run(
-            command, cwd=stack.directory, env=stack.environment, capture_output=True
-        ).returncode
-    stack.environment |= {"RELEASE": "drill-next"}
-    same = before == [container["Id"] for container in stack.containers("web")]
-    seen = f"{'refused' if code and same else 'taken'}; {len(load.answered)} answered, {load.failures()}"
-    report.row("`make update` to a broken image", seen, bool(code) and same and not load.failed)
+        result = subprocess.run(
+            ["make", "update"], cwd=stack.directory, env=stack.environment, capture_output=True, text=True
+        )
+        time.sleep(3)
+    stack.up("--scale", "web=3")
+    same = sorted(before) == sorted(container["Id"] for container in stack.containers("web"))
+    (stack.directory / file).write_text(whole)
+    said = [line for line in result.stderr.splitlines() if line.startswith("update: ")]
+    seen = f"{'refused' if result.returncode and same else 'taken'} ({' '.join(said)}); "
+    seen += f"{len(load.answered)} answered, {load.failures()}"
+    report.row(f"`make update` to {drill}", seen, bool(result.returncode) and same and not load.failed)
+
+
+def broken_updates(stack: Stack, report: Report) -> None:
+    broken_update(stack, report, "an image that does not build", "constraints.txt", "\nnumpy==0\n")
+    broken_update(
+        stack, report, "an image that does not start", "predictions/api.py", "\nraise SystemExit(3)\n"
+    )
+    never = "\n\ndef readyz(request):\n    return error(503, 'never', '')\n"
+    broken_update(stack, report, "an image that is never ready", "predictions/health.py", never)
+
+
+# Another visitor: a container on the proxy's network, which says that it is somebody else at every request.
+FLOOD = """
+import http.client
+statuses = []
+connection = http.client.HTTPConnection("proxy")
+for number in range(100):
+    headers = {"Host": "localhost", "X-Forwarded-For": f"10.0.0.{number}"}
+    connection.request("GET", "/api/stats", headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    statuses.append(answer.status)
+print(statuses.count(429))
+"""
+
+
+def limit_for_each_visitor(stack: Stack, report: Report) -> None:
+    """At 40 requests a minute: who floods is stopped, whatever address it claims; other visitors are not."""
+    override = "services: {web: {environment: {API_RATE: 40/m, WEB_WORKERS: 1}}}\n"
+    (stack.directory / "docker-compose.override.yml").write_text(override)
+    stack.up("--scale", "web=1")
+    network = f"{PROJECT}_public"
+    image = f"mnistsite-web:{RELEASES['RELEASE']}"
+    refused = int(stack.run("docker", "run", "--rm", "--network", network, image, "python", "-c", FLOOD))
+    spared = draw_and_read(SITE)
+    while requests.get(f"{SITE}/api/stats", timeout=10).ok:
+        pass
+    limited = draw_and_read(SITE)
+    seen = f"{refused} of 100 refused; another visitor's drawing {spared}, the flooder's {limited}"
+    report.row("limit for each visitor", seen, (refused, spared, limited) == (60, "answered", "refused"))
+    (stack.directory / "docker-compose.override.yml").unlink()
+
+
+def draw_and_read(site: str) -> str:
+    with browser_page() as page:
+        page.goto(site)
+        draw_one(page)
+        said = page.get_by_text("What the model saw").or_(page.get_by_text("more than the recogniser takes"))
+        said.first.wait_for(timeout=20_000)
+        return "refused" if "more than" in said.first.inner_text() else "answered"
 
 
 def encrypted(stack: Stack, report: Report) -> None:
-    """With a domain name everything is HTTPS; `localhost` is one for which Caddy itself is the authority."""
-    stack.environment |= {"DOMAIN": "localhost"}
+    """With a domain name everything is HTTPS; for a name of an intranet Caddy itself is the authority."""
+    stack.environment |= {"DOMAIN": INTRANET}
     stack.up()
     authority = stack.directory / "root.crt"
     path = "/var/lib/caddy/pki/authorities/local/root.crt"
     authority.write_text(stack.compose("exec", "-T", "proxy", "cat", path))
-    plain = requests.get(SITE, allow_redirects=False, timeout=10)
-    secure = requests.get(f"{SECURE_SITE}/admin/login/", verify=str(authority), timeout=10)
-    hsts = secure.headers.get("Strict-Transport-Security", "none")
-    cookies = all(cookie.secure for cookie in secure.cookies)
-    seen = (
-        f"HTTP is answered {plain.status_code}; HSTS {hsts}; cookies {'secure' if cookies else 'not secure'}"
+    plain = requests.get(SITE, headers={"Host": INTRANET}, allow_redirects=False, timeout=10)
+    issuer = certificates_issuer(authority)
+    seen = f"HTTP is answered {plain.status_code}; the certificate is by {issuer}"
+    report.row("with a domain name", seen, plain.status_code == 308)
+    visit = draw_in_browser(SECURE_SITE, admin_password(stack), stack.directory / "secure.png")
+    report.row("a browser draws and logs in by HTTPS", visit.seen(), not visit.complaints)
+    cookies = ", ".join(
+        f"{name} {'secure' if secure else 'not secure'}" for name, secure in visit.cookies.items()
     )
-    report.row("with a domain name", seen, plain.status_code == 308 and "max-age" in hsts and cookies)
-    complaints = draw_in_browser(SECURE_SITE, admin_password(stack), stack.directory / "secure.png")
-    report.row("a browser, by HTTPS", "; ".join(complaints)[:300] or "the same, no complaint", not complaints)
+    good = len(visit.hsts) == 1 and "max-age=" in min(visit.hsts) and all(visit.cookies.values())
+    good = good and {"sessionid", "csrftoken"} <= set(visit.cookies)
+    report.row("HSTS and cookies", f"{'; '.join(visit.hsts)}; {cookies}", good)
+
+
+def certificates_issuer(authority: Path) -> str:
+    """Who signed the certificate, which must be good for the name; raises ssl.SSLError otherwise."""
+    context = ssl.create_default_context(cafile=str(authority))
+    address = ("127.0.0.1", int(PORTS["HTTPS_PORT"]))
+    plain = socket.create_connection(address, 10)
+    with context.wrap_socket(plain, server_hostname=INTRANET) as secure:
+        certificate = secure.getpeercert() or {}
+    return str(dict(pair for entry in certificate["issuer"] for pair in entry)["commonName"])
 
 
 DRILLS = [
     build_and_start,
     use_it,
     confinement,
-    scale,
     kill_each,
+    scale,
     down_and_up,
     lose_the_database,
     update,
-    broken_update,
+    broken_updates,
+    limit_for_each_visitor,
     encrypted,
 ]
 

@@ -3,20 +3,32 @@
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 import requests
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Response, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+INTRANET = "digits.internal"  # a name that no public authority certifies
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    f"--host-resolver-rules=MAP {INTRANET} 127.0.0.1",
+]
 LOG = "/admin/predictions/prediction/"
 PAGES = [LOG, f"{LOG}queue/", f"{LOG}grid/", "/admin/auth/user/1/change/", "/api/docs"]
 A_SECOND = 10  # requests
 AT_MOST = 6_000  # requests of one load
+TIMETABLES = ("procrastinate_", "predictions_watch")  # tables
 ONE = [[[140, 40], [138, 140], [136, 240]]]
 
 
@@ -95,16 +107,41 @@ class Load:
         return f"{len(self.failed)} failed" + (f" ({', '.join(kinds)})" if kinds else "")
 
 
-def draw_in_browser(site: str, admin_password: str, screenshot: Path) -> list[str]:
-    """Draw a one on the page and log in to the admin; return what the browser complained of."""
-    complaints: list[str] = []
+@dataclass
+class Visit:
+    """What a browser complained of, the cookies that it holds, and the HSTS header of every document."""
+
+    complaints: list[str] = field(default_factory=list)
+    cookies: dict[str, bool] = field(default_factory=dict)  # name, and whether it is for HTTPS only
+    hsts: set[str] = field(default_factory=set)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
+        page.on("response", self._note)
+
+    def _note(self, response: Response) -> None:
+        if response.request.resource_type == "document":
+            self.hsts.add(response.headers.get("strict-transport-security", "none"))
+
+    def seen(self) -> str:
+        return "; ".join(self.complaints)[:300] or "predicted, logged in, no complaint of the browser"
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """A real browser; whether a certificate is good is checked elsewhere."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS.split())
-        page = browser.new_page(ignore_https_errors=True)
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda problem: complaints.append(str(problem)))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser.new_page(ignore_https_errors=True)
+        browser.close()
+
+
+def draw_in_browser(site: str, admin_password: str, screenshot: Path) -> Visit:
+    """Draw a one on the page, log in to the admin and open its pages."""
+    visit = Visit()
+    with browser_page() as page:
+        visit.watch(page)
         page.goto(site)
         draw_one(page)
         page.locator(".st-key-answer").get_by_text("What the model saw").wait_for(timeout=20_000)
@@ -113,8 +150,8 @@ def draw_in_browser(site: str, admin_password: str, screenshot: Path) -> list[st
         for path in PAGES:
             page.goto(site + path)
             page.wait_for_load_state("networkidle")
-        browser.close()
-    return complaints
+        visit.cookies = {cookie["name"]: cookie["secure"] for cookie in page.context.cookies()}
+    return visit
 
 
 def draw_one(page: Page) -> None:
@@ -135,3 +172,24 @@ def log_in(page: Page, site: str, password: str) -> None:
     page.fill("input[name=password]", password)
     page.click("button[type=submit]")
     page.wait_for_url(f"{site}/admin/")
+
+
+def changed_tables(before: str, after: str) -> str:
+    """Names of the tables with other rows, but for those that the worker writes by its timetable."""
+    lines = set(before.splitlines()) ^ set(after.splitlines())
+    tables = {line.split("|")[0].removeprefix("public.") for line in lines}
+    return ", ".join(sorted(name for name in tables if not name.startswith(TIMETABLES)))
+
+
+def is_confined(status: str, read_only: bool) -> bool:
+    """Not root, no capability, no way to a new one, nothing to write on but volumes and memory.
+
+    `status` is the text of /proc/PID/status of the container's first process.
+    """
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return (
+        facts["Uid"].split()[0] != "0"
+        and int(facts["CapEff"], 16) == 0
+        and facts["NoNewPrivs"] == "1"
+        and read_only
+    )

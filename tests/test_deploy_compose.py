@@ -14,7 +14,7 @@ from django.conf import settings
 REPOSITORY = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-SCRIPTS = ["backup/backup", "deploy", "make-env", "release", "restore", "setup-server"]
+SCRIPTS = ["backup/backup", "deploy", "make-env", "release", "restore", "setup-server", "update"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

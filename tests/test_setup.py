@@ -2,12 +2,18 @@
 
 import io
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings as project
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
+from psycopg.conninfo import conninfo_to_dict
 
 from predictions.versions import ModelVersion, Promotion
 
@@ -49,3 +55,32 @@ def test_account_is_taken_from_the_environment(setup: Any, tmp_path: Path) -> No
     assert authenticate(username="grace", password=account["PASSWORD"])
     assert account["PASSWORD"] not in printed
     assert not (tmp_path / "admin-password").exists()
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """The URL of one beside the test's own, in the same server."""
+    server = project.DATABASE_URL
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS setup_test WITH (FORCE)")
+        connection.execute("CREATE DATABASE setup_test")
+        yield server.replace(f"/{conninfo_to_dict(server)['dbname']}?", "/setup_test?")
+        connection.execute("DROP DATABASE setup_test WITH (FORCE)")
+
+
+def test_database_that_starts_later_is_waited_for(empty_database: str, tmp_path: Path) -> None:
+    """Its socket is not there yet when setup first looks."""
+    folder = str(conninfo_to_dict(empty_database)["host"])
+    environment = os.environ | {
+        "DATABASE_URL": empty_database.replace(folder, str(tmp_path / "later")),
+        "VAR_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "manage.py", "setup"]
+    with subprocess.Popen(
+        command, cwd=project.BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True
+    ) as setting_up:
+        assert setting_up.stdout
+        assert setting_up.stdout.readline().startswith("Waiting for the database")
+        (tmp_path / "later").symlink_to(folder)
+        assert "installed and active" in setting_up.stdout.read()
+    assert setting_up.returncode == 0

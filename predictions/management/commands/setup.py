@@ -2,15 +2,19 @@
 
 import os
 import secrets
+import time
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import OperationalError, connection
 
 from predictions.serving import install_shipped
 from predictions.versions import ModelVersion
+
+SECONDS_TO_WAIT = 60
 
 
 class Command(BaseCommand):
@@ -19,12 +23,24 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        self.wait_for_database()
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         if not ModelVersion.objects.exists():
             version = install_shipped()
             self.stdout.write(f"Model {version} installed and active.")
         if not get_user_model().objects.filter(is_superuser=True).exists():
             self.make_admin()
+
+    def wait_for_database(self) -> None:
+        """One that starts anew, or recovers, on a busy machine, may be away for a while."""
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        while True:
+            try:
+                return connection.ensure_connection()
+            except OperationalError as problem:
+                if time.monotonic() > deadline:
+                    raise
+                self.stdout.write(f"Waiting for the database: {problem}")
 
     def make_admin(self) -> None:
         """createsuperuser reads name, address and password from the environment."""
