@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from predictions.models import ModelVersion
+from predictions.versions import ModelVersion
 from streamlit_ui import client
 from streamlit_ui.client import NOT_A_DIGIT, RefusedError, TryLaterError
 from tests.conftest import ONE, png
