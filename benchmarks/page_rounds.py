@@ -2,7 +2,7 @@
 
     python -m benchmarks.page_rounds [--rounds 100]
 
-Every tenth round the page's connection is cut while the pen is down, and mended once it is lifted.
+Every tenth round the page's connection is cut: before the stroke, after it, before the tap or after it.
 Starts the whole product on a var/ of its own; ends with code 1 where a row is missing, doubled or wrong.
 """
 
@@ -14,20 +14,28 @@ from pathlib import Path
 import psycopg
 from playwright.sync_api import Page
 
-from tests.browser import chromium, draw, visit, wait_for_answer, wait_for_empty
+from tests.browser import chromium, cut, draw, visit, wait_for_answer, wait_for_empty
 from tests.product import Product
 
 Row = tuple[str, int]
+MOMENTS = ["drawing", "reading", "tapping", "logging"]
 
 
-def one_round(page: Page, cut: bool) -> Row:
+def one_round(page: Page, cut_when: str | None) -> Row:
     """The prediction that was on show and the label that was given."""
+
+    def now(moment: str) -> None:
+        if moment == cut_when:
+            cut(page)
+
     label = random.randrange(10)
-    page.context.set_offline(cut)
+    now("drawing")
     draw(page, [(random.uniform(30, 250), random.uniform(30, 250)) for _ in range(4)])
-    page.context.set_offline(False)
+    now("reading")
     prediction = wait_for_answer(page)
+    now("tapping")
     page.locator(".st-key-feedback").get_by_role("button", name=str(label), exact=True).click()
+    now("logging")
     wait_for_empty(page)
     return prediction, label
 
@@ -48,7 +56,10 @@ def main() -> None:
         chromium() as browser,
     ):
         page = visit(browser, product.page, "phone")
-        drawn = [one_round(page, cut=number % 10 == 9) for number in range(rounds)]
+        drawn = [
+            one_round(page, MOMENTS[number // 10 % 4] if number % 10 == 9 else None)
+            for number in range(rounds)
+        ]
         stored = logged(product)
     missing, extra = set(drawn) - set(stored), set(stored) - set(drawn)
     print(

@@ -1,13 +1,25 @@
-// One tap is the visitor's word on the answer that was on show when it was tapped.
+// One tap is the visitor's word on the answer that was on show when it was tapped. A connection that was cut
+// takes the tap along, so it is repeated until the page has taken note; the second time it says nothing new.
+
+const SECONDS_TO_REPEAT = 3;
+const repeats = new WeakMap();
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const { prediction, digit, said, back } = data;
+  const done = () => clearTimeout(repeats.get(parentElement));
+  const say = (word) => {
+    done();
+    setTriggerValue("word", word);
+    repeats.set(parentElement, setTimeout(say, 1000 * SECONDS_TO_REPEAT, word));
+  };
+  done();
   find("p").textContent = said;
   find(".take-back").hidden = !back;
   find(".take-back").onclick = () => setTriggerValue("back", true);
   find(".right").dataset.label = digit;
   for (const button of parentElement.querySelectorAll("[data-label]")) {
     button.disabled = !prediction;
-    button.onclick = () => setTriggerValue("word", { prediction, label: Number(button.dataset.label) });
+    button.onclick = () => say({ prediction, label: Number(button.dataset.label) });
   }
 }

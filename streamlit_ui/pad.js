@@ -2,6 +2,7 @@
 // one finger at a time, the width of a phone, and the visitor's cookie.
 
 const SIZE = 280; // the canvas's own pixels, whatever size it has on the screen
+const CONNECTION = "data-test-connection-state"; // of Streamlit's own tests
 const YEAR = 365 * 24 * 3600;
 const MOVES = ["mousedown", "mousemove", "mouseup", "touchstart", "touchmove", "touchend", "touchcancel"];
 
@@ -24,11 +25,14 @@ class Companion {
     listen(document, "keydown", this.key);
     this.resized = new ResizeObserver(() => this.fit());
     this.resized.observe(pad);
+    this.connected = new MutationObserver(([{ target }]) => this.sendAgain(target));
+    this.connected.observe(document.querySelector(".stApp"), { attributeFilter: [CONNECTION] });
   }
 
   remove() {
     this.gone.abort();
     this.resized.disconnect();
+    this.connected.disconnect();
   }
 
   follow({ visitor, returned, paper }) {
@@ -71,6 +75,11 @@ class Companion {
   find(selector) {
     const roots = [...this.pad.querySelectorAll("*")].map((element) => element.shadowRoot);
     return roots.map((root) => root?.querySelector(selector)).find(Boolean);
+  }
+
+  // What was drawn while there was no connection was never sent.
+  sendAgain(app) {
+    if (app.getAttribute(CONNECTION) === "CONNECTED") this.tool("Update")?.click();
   }
 
   // A button of the package's toolbar, by the start of its name.

@@ -24,6 +24,17 @@ SIZES = {"phone": (360, 740, True), "tablet": (768, 1024, True), "desktop": (144
 CANVAS = ".st-key-pad canvas.upper-canvas"
 INK = "c => c.getContext('2d').getImageData(0, 0, 280, 280).data.some((value, i) => i % 4 == 0 && value > 0)"
 
+# Keeps the page's connections at hand, to be cut.
+SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...address) {
+    super(...address);
+    sockets.push(this);
+  }
+};
+"""
+
 Points = list[tuple[float, float]]
 
 # On the pad's 280×280 units.
@@ -53,11 +64,17 @@ def visit(browser: Browser, url: str, size: str = "desktop", scheme: str = "ligh
         device_scale_factor=2 if touch else 1,
         color_scheme="dark" if scheme == "dark" else "light",
     )
+    context.add_init_script(SOCKETS)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.goto(url, timeout=1000 * SECONDS_TO_LOAD)
     load(page)
     return page
+
+
+def cut(page: Page) -> None:
+    """Close the page's connection, as a phone does that changes its network. The page opens another."""
+    page.evaluate("sockets.forEach((socket) => socket.close())")
 
 
 def load(page: Page) -> None:

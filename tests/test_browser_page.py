@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, product: Product) -> Iterator[Visit]:
-    """Visit the page as somebody new; its sockets are at hand, to be cut."""
+    """Visit the page as somebody new."""
     pages: list[Page] = []
 
     def visit(size: str = "desktop") -> Page:
@@ -376,15 +376,22 @@ def hang(processes: list[psutil.Process], still: bool) -> None:
 
 def test_cut_connection_loses_and_doubles_nothing(visit: Visit, product: Product) -> None:
     page = visit()
+    chrome.cut(page)
     draw(page, SEVEN)
     first = wait_for_answer(page)
-    page.context.set_offline(True)
     draw(page, ONE)
-    page.context.set_offline(False)
+    chrome.cut(page)
     second = wait_for_answer(page, first)
+    chrome.cut(page)
     tap(page, "7")
+    wait_for_empty(page)
+    draw(page, ONE)
+    third = wait_for_answer(page)
+    tap(page, "1")
+    chrome.cut(page)
     wait_for_empty(page)
     assert [(str(row["id"]), row["user_label"]) for row in rows(product, page)] == [
         (first, None),
         (second, 7),
+        (third, 1),
     ]
