@@ -62,8 +62,9 @@ update: # the images anew from this checkout, tried before they serve
 backup: # a proven dump in the backups volume, and a copy in backups/
 	@mkdir -p -m 700 backups
 	@container=$$($(BACKUP)) && name=$$(basename $$(docker exec $$container backup now)) && \
-		docker exec $$container tar -c $$name $$name.sha256 $$name.tables | tar -x -C backups && \
-		echo backups/$$name
+		for file in $$name $$name.sha256 $$name.tables; do \
+			docker cp --quiet $$container:/backups/$$file backups/ || exit; \
+		done && echo backups/$$name
 
 restore: # FILE=backups/….dump
 	@deploy/restore $(FILE)

@@ -41,3 +41,12 @@ def test_what_is_for_inside_is_not_passed_on() -> None:
 
 def test_django_keeps_its_static_files_where_the_proxy_sends_them_to_it() -> None:
     assert settings.STATIC_URL.startswith("/admin/")
+
+
+def test_only_a_request_whose_body_is_kept_is_sent_again() -> None:
+    """Another would arrive without the beginning of its body, and wait for the rest for ever."""
+    kept = re.search(r"request_buffers (\d+)KB", CADDYFILE)
+    sent_again = re.search(r"header_regexp Content-Length (\S+)", CADDYFILE)
+    assert kept and sent_again
+    assert re.match(sent_again[1], str(1000 * int(kept[1]) - 1))
+    assert not re.match(sent_again[1], str(1000 * int(kept[1])))
