@@ -174,6 +174,17 @@ class Prediction(models.Model):
                 condition=~Q(review_status="pending") | Q(true_label__isnull=False),
                 name="prediction_reviewed",
             ),
+            # And for the filters that few rows pass.
+            models.Index(
+                fields=["created_at", "id"], condition=Q(uncertain=True), name="prediction_uncertain"
+            ),
+            models.Index(
+                fields=["created_at", "id"], condition=Q(superseded=True), name="prediction_superseded"
+            ),
+            models.Index(
+                fields=["created_at", "id"], condition=review.CONFLICT, name="prediction_label_conflict"
+            ),
+            models.Index(fields=["confidence"], name="prediction_confidence"),
             # For the list's counts: each value is stored once, so that a million rows take six megabytes.
             models.Index(fields=["digit"], name="prediction_digit"),
             models.Index(fields=["review_status"], name="prediction_review_status"),

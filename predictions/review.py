@@ -38,6 +38,10 @@ SUSPICION = (
 )
 
 
+# The visitor says otherwise than the model.
+CONFLICT = Q(user_label__isnull=False) & ~Q(user_label=F("digit"))
+
+
 class StaleRowError(Exception):
     """Somebody else changed the row after it was read; nothing was stored."""
 

@@ -169,6 +169,12 @@ def test_pages_hold_every_row_once_in_the_order_of_the_log(desk: Client) -> None
     assert [row.pk for page in pages for row in page] == [row.pk for row in Prediction.objects.all()]
 
 
+def test_a_page_after_the_last_is_the_last(desk: Client) -> None:
+    for _ in range(60):
+        rows.prediction()
+    assert len(desk.get(LIST, {"p": 9}).context["cl"].result_list) == 10
+
+
 def test_a_page_needs_at_most_twelve_queries_and_reads_no_large_column(desk: Client) -> None:
     for name in ("v1", "v2", "v3"):
         for _ in range(20):

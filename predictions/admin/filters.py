@@ -10,6 +10,7 @@ from django.utils.timezone import make_aware
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter, RangeDateTimeFilter
 
 from predictions.models import Prediction
+from predictions.review import CONFLICT
 from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
@@ -59,9 +60,8 @@ class LabelConflict(RadioFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> QuerySet[Prediction]:
         said = Q(user_label__isnull=False)
-        against_model = said & ~Q(user_label=F("digit"))
         against_operator = said & Q(true_label__isnull=False) & ~Q(user_label=F("true_label"))
-        conflicts = {"model": against_model, "operator": against_operator}
+        conflicts = {"model": CONFLICT, "operator": against_operator}
         return queryset.filter(conflicts.get(self.value() or "", Q()))
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
@@ -36,6 +36,13 @@ class LogPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs
         """How many rows the planner expects, from the statistics of the last ANALYZE."""
         plan = json.loads(self.object_list.order_by().values("pk").explain(format="json"))
         return int(plan[0]["Plan"]["Plan Rows"])
+
+    def validate_number(self, number: int | str) -> int:
+        """The last page, where there is none of that number: an estimate may be larger the next time."""
+        try:
+            return super().validate_number(number)
+        except EmptyPage:
+            return self.num_pages
 
     def page(self, number: int | str) -> "Page[Any]":
         number = self.validate_number(number)
