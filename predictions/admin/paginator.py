@@ -37,7 +37,7 @@ class LogPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs
         plan = json.loads(self.object_list.order_by().values("pk").explain(format="json"))
         return int(plan[0]["Plan"]["Plan Rows"])
 
-    def validate_number(self, number: int | str) -> int:
+    def validate_number(self, number: float | str) -> int:
         """The last page, where there is none of that number: an estimate may be larger the next time."""
         try:
             return super().validate_number(number)
