@@ -4,7 +4,8 @@ Needs numpy and Pillow only. "Ink" is an (H, W) uint8 array: 255 is full ink, 0 
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +44,24 @@ def decode_image(data: bytes) -> Ink:
     Raises DrawingError: 400 where the bytes are no readable image, 413 for more than MAX_PIXELS pixels,
     which are refused from the header, before anything is decoded.
     """
-    try:
+    with _readable():
         return _ink(_pixels(_open(data)))
+
+
+def check_image(data: bytes) -> None:
+    """Raise what `decode_image` would, as far as the header tells: for an image that is kept and not read."""
+    with _readable():
+        _open(data)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Pillow's decoders raise whatever their format's code stumbles over."""
+    try:
+        yield
     except DrawingError:
         raise
-    except Exception as error:  # Pillow's decoders raise whatever their format's code stumbles over
+    except Exception as error:
         raise DrawingError("The file is not a readable image.", code="not_an_image", status=400) from error
 
 

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query, Status
+from ninja import NinjaAPI, Query, Schema, Status
 from ninja.throttling import AnonRateThrottle
 
-from classifier.preprocess import decode_image, render_strokes, to_input
+from classifier.preprocess import Ink, check_image, decode_image, render_strokes, to_input
 from predictions import serving
 from predictions.errors import ApiError, answer_errors
 from predictions.explanation import explain
@@ -38,14 +38,18 @@ api = NinjaAPI(
     throttle=[AnonRateThrottle(settings.API_RATE)],
 )
 answer_errors(api)
-errors = {4: ErrorOut, 503: ErrorOut}
 
 
-@api.post("/predict", response={201: PredictionOut})
+def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int, type[Schema]]:
+    """For the API's description: what is answered, and the errors, some of which any call may get."""
+    return {status: schema, **dict.fromkeys((400, *refusals, 429, 503), ErrorOut)}
+
+
+@api.post("/predict", response=answers(PredictionOut, 413, 422, status=201))
 def predict(request: HttpRequest, body: PredictIn) -> Status[dict[str, Any]]:
     """Read a drawing. The answer is in the log before it is sent."""
     started = time.perf_counter()
-    model_input = to_input(render_strokes(body.strokes) if body.strokes else decode_image(body.image or b""))
+    model_input = to_input(ink(body))
     version, predictor = serving.active()
     reading = predictor.read(model_input[None])[0]
     seconds = time.perf_counter() - started
@@ -71,6 +75,15 @@ def predict(request: HttpRequest, body: PredictIn) -> Status[dict[str, Any]]:
     return Status(201, logged.to_dict())
 
 
+def ink(body: PredictIn) -> Ink:
+    """Of the strokes where they came; the image beside them is only kept, but it must be one."""
+    if not body.strokes:
+        return decode_image(body.image or b"")
+    if body.image is not None:
+        check_image(body.image)
+    return render_strokes(body.strokes)
+
+
 def log_once(prediction: Prediction) -> Prediction:
     """Log the prediction, or return the row that its id already has: a client may retry."""
     try:
@@ -80,47 +93,47 @@ def log_once(prediction: Prediction) -> Prediction:
     return prediction
 
 
-@api.post("/predictions/{uuid:prediction_id}/feedback", response=PredictionOut)
+@api.post("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
 def give_feedback(request: HttpRequest, prediction_id: UUID, body: FeedbackIn) -> dict[str, Any]:
     """Say which digit it was; again to change it, until an operator has reviewed it."""
-    prediction = find(prediction_id)
     label = NOT_A_DIGIT if body.true_label is None else body.true_label
-    if not prediction.claim(label):
-        raise ApiError(409, "reviewed", "An operator has already reviewed this prediction.")
+    prediction = claim(prediction_id, label)
     FEEDBACK.labels(label == prediction.digit).inc()
     return prediction.to_dict()
 
 
-@api.delete("/predictions/{uuid:prediction_id}/feedback", response=PredictionOut)
+@api.delete("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
 def take_feedback_back(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
     """Undo the feedback, until an operator has reviewed it."""
+    return claim(prediction_id, None).to_dict()
+
+
+def claim(prediction_id: UUID, label: int | None) -> Prediction:
+    """Note the visitor's word, or take it back, unless an operator has had the last one."""
     prediction = find(prediction_id)
-    if not prediction.claim(None):
+    if not prediction.claim(label):
+        find(prediction_id)  # it may have been deleted meanwhile
         raise ApiError(409, "reviewed", "An operator has already reviewed this prediction.")
-    return prediction.to_dict()
-
-
-def find(prediction_id: UUID) -> Prediction:
-    predictions = Prediction.objects.select_related("model_version")
-    prediction = (
-        predictions.defer("image", "strokes", "model_version__checkpoint").filter(pk=prediction_id).first()
-    )
-    if prediction is None:
-        raise ApiError(404, "unknown_prediction", "There is no prediction of that id.")
     return prediction
 
 
-@api.get("/predictions/{uuid:prediction_id}/explanation", response=ExplanationOut)
+def find(prediction_id: UUID) -> Prediction:
+    """Raises Prediction.DoesNotExist, as any later look at a row that was deleted does: the answer is 404."""
+    predictions = Prediction.objects.select_related("model_version")
+    return predictions.defer("image", "strokes", "model_version__checkpoint").get(pk=prediction_id)
+
+
+@api.get("/predictions/{uuid:prediction_id}/explanation", response=answers(ExplanationOut, 404))
 def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
     """How the drawing was read, in pictures: step by step, and which ink mattered."""
     return explain(find(prediction_id))
 
 
-@api.get("/predictions", response=HistoryOut)
+@api.get("/predictions", response=answers(HistoryOut, 404))
 def history(
     request: HttpRequest,
     visitor: UUID,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Limit = 20,
     before: UUID | None = None,
 ) -> dict[str, Any]:
     """A visitor's finished drawings, newest first."""
@@ -134,22 +147,29 @@ def history(
     return {"predictions": [prediction.to_dict() for prediction in page], "next": following}
 
 
-@api.delete("/predictions", response=DeletedOut)
+@api.delete("/predictions", response=answers(DeletedOut))
 def delete_history(request: HttpRequest, visitor: UUID) -> dict[str, int]:
     """Delete everything that this visitor has drawn, for good."""
-    _, deleted = Prediction.objects.filter(visitor=visitor).delete()
-    return {"deleted": deleted.get(Prediction._meta.label, 0)}
+    return {"deleted": Prediction.objects.filter(visitor=visitor).erase()}
 
 
-@api.get("/stats", response=StatsOut)
+@api.get("/stats", response=answers(StatsOut))
 def stats(request: HttpRequest, visitor: UUID | None = None) -> dict[str, Any]:
     """Totals and accuracy over labelled rows: everyone's (up to ten seconds old) and the visitor's own."""
-    everyone = cache.get_or_set("stats", Prediction.objects.accuracy, SECONDS_STATS_ARE_KEPT)
     own = Prediction.objects.filter(visitor=visitor).accuracy() if visitor else None
-    return {"everyone": everyone, "visitor": own}
+    return {"everyone": everyones(own), "visitor": own}
 
 
-@api.get("/model", response=ModelOut)
+def everyones(own: dict[str, Any] | None) -> dict[str, Any]:
+    """What was counted lately, unless one visitor alone has labelled more than everyone had then."""
+    counted: dict[str, Any] | None = cache.get("stats")
+    if counted is None or (own and own["labelled"] > counted["labelled"]):
+        counted = Prediction.objects.accuracy()
+        cache.set("stats", counted, SECONDS_STATS_ARE_KEPT)
+    return counted
+
+
+@api.get("/model", response=answers(ModelOut))
 def model(request: HttpRequest) -> dict[str, Any]:
     """The version that answers now, with what was measured when it was made."""
     version = serving.active().version

@@ -11,6 +11,7 @@ from ninja.errors import HttpError, ValidationError
 
 from classifier.preprocess import DrawingError
 from predictions.metrics import ERRORS
+from predictions.models import Prediction
 from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
@@ -42,12 +43,16 @@ def answer_errors(api: NinjaAPI) -> None:
     def drawing(request: HttpRequest, problem: DrawingError) -> HttpResponse:
         return error(problem.status, problem.code, str(problem))
 
+    @api.exception_handler(Prediction.DoesNotExist)
+    def unknown(request: HttpRequest, problem: Prediction.DoesNotExist) -> HttpResponse:
+        return error(404, "unknown_prediction", "There is no prediction of that id.")
+
     @api.exception_handler(ValidationError)
     def invalid(request: HttpRequest, problem: ValidationError) -> HttpResponse:
         first = problem.errors[0]
-        place = ".".join(str(part) for part in first["loc"][2:])
+        where = first["loc"][2:] or first["loc"][1:]  # "query", name or "body", "body", and the way in it
         message = first["msg"].removeprefix("Value error, ")
-        return error(400, "invalid_request", f"{place}: {message}" if place else message)
+        return error(400, "invalid_request", f"{'.'.join(map(str, where))}: {message}")
 
     @api.exception_handler(RequestDataTooBig)
     def too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
@@ -83,4 +88,7 @@ class JsonErrorsMiddleware:
         if response.status_code < 400 or is_json or not request.path.startswith("/api/"):
             return response
         code = {404: "not_found", 405: "method_not_allowed"}.get(response.status_code, "refused")
-        return error(response.status_code, code, response.reason_phrase)
+        answer = error(response.status_code, code, response.reason_phrase)
+        if "Allow" in response:  # HTTP wants it with 405
+            answer["Allow"] = response["Allow"]
+        return answer

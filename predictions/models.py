@@ -52,6 +52,16 @@ class PredictionQuerySet(review.ReviewQuerySet):
         older = Q(created_at__lt=prediction.created_at)
         return self.filter(older | Q(created_at=prediction.created_at, pk__lt=prediction.pk))
 
+    @transaction.atomic
+    def erase(self) -> int:
+        """Delete the rows with their traces, for good; how many there were.
+
+        They are locked first: a label in the moment between would leave a trace without its row.
+        """
+        keys = list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
+        Prediction.objects.filter(pk__in=keys).only("pk").delete()
+        return len(keys)
+
 
 class Prediction(models.Model):
     """One answered prediction; committed before the answer is sent."""

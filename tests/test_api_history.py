@@ -1,12 +1,16 @@
 """A visitor's history: newest first, page by page, and deleted when they say so."""
 
+import threading
 import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from predictions.models import Prediction
+from predictions.trace import LabelChange
+from predictions.versions import ModelVersion
 from tests.conftest import ONE, Post
 
 VISITOR = str(uuid.uuid4())
@@ -55,3 +59,29 @@ def test_deleting_takes_this_visitors_rows_and_no_others(client: Client, drawn: 
     assert not Prediction.objects.filter(pk__in=drawn).exists()
     assert Prediction.objects.count() == 1
     assert client.delete("/api/predictions").status_code == 400
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deletion_leaves_neither_row_nor_trace_of_what_is_labelled_meanwhile(version: ModelVersion) -> None:
+    """What comes between two queries of the deletion, or finds its row gone, is nobody's error."""
+    answers: list[Any] = []
+
+    def draw_and_label() -> None:
+        for _ in range(25):
+            row = send("predict", {"strokes": ONE, "visitor": VISITOR})["id"]
+            send(f"predictions/{row}/feedback", {"true_label": 1})
+            answers.append(Client().get(f"/api/predictions/{row}/explanation"))
+        connection.close()
+
+    def send(path: str, body: Any) -> Any:
+        answers.append(Client().post(f"/api/{path}", body, content_type="application/json"))
+        return answers[-1].json()
+
+    drawing = threading.Thread(target=draw_and_label)
+    drawing.start()
+    while drawing.is_alive():
+        answers.append(Client().delete(f"/api/predictions?visitor={VISITOR}"))
+    drawing.join()
+    assert {answer.status_code for answer in answers} <= {200, 201, 404}
+    assert Client().delete(f"/api/predictions?visitor={VISITOR}").status_code == 200
+    assert not Prediction.objects.exists() and not LabelChange.objects.exists()

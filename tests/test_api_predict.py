@@ -128,6 +128,9 @@ BAD = {
     "empty stroke": ({"strokes": [[]]}, 400, "invalid_request"),
     "no strokes": ({"strokes": []}, 400, "invalid_request"),
     "too many points": ({"strokes": [[[0, 0]] * 20_001]}, 400, "invalid_request"),
+    "strokes beside what is no image": ({"strokes": ONE, "image": text(b"hello")}, 400, "not_an_image"),
+    "strokes beside an empty image": ({"strokes": ONE, "image": ""}, 400, "not_an_image"),
+    "strokes beside a bomb": ({"strokes": ONE, "image": text(bomb())}, 413, "image_too_large"),
     "id is no UUID": ({"strokes": ONE, "id": "7"}, 400, "invalid_request"),
     "unknown source": ({"strokes": ONE, "source": "moon"}, 400, "invalid_request"),
 }
@@ -191,6 +194,23 @@ def test_too_many_requests_are_told_when_to_come_back(post: Post, monkeypatch: A
     assert responses[2].json()["error"]["code"] == "too_many_requests"
 
 
+def test_refusal_names_what_it_refuses(client: Client, post: Post) -> None:
+    def message(response: Any) -> str:
+        return str(response.json()["error"]["message"])
+
+    assert message(post("predict", {"strokes": [[["a", 1]]]})).startswith("strokes.0.0.0: ")
+    assert message(client.post("/api/predict", content_type="application/json")).startswith("body: ")
+    assert message(client.get("/api/predictions")).startswith("visitor: ")
+
+
+def test_description_tells_of_the_errors(client: Client) -> None:
+    paths = client.get("/api/openapi.json").json()["paths"]
+    assert paths["/api/predict"]["post"]["responses"].keys() == {"201", "400", "413", "422", "429", "503"}
+    content = paths["/api/predict"]["post"]["responses"]["422"]["content"]
+    assert content["application/json"]["schema"]["$ref"].endswith("/ErrorOut")
+
+
 def test_wrong_method_and_unknown_path_answer_in_the_same_shape(client: Client, db: None) -> None:
-    assert client.get("/api/predict").json()["error"]["code"] == "method_not_allowed"
+    wrong = client.get("/api/predict")
+    assert (wrong.json()["error"]["code"], wrong["Allow"]) == ("method_not_allowed", "POST")
     assert client.get("/api/nowhere").json()["error"]["code"] == "not_found"

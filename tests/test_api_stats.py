@@ -29,6 +29,14 @@ def test_accuracy_counts_claims_and_lets_the_operator_overrule_them(client: Clie
     assert stats["visitor"] == stats["everyone"]
 
 
+def test_first_label_of_all_counts_at_once(client: Client, post: Post) -> None:
+    prediction = post("predict", {"strokes": ONE, "visitor": VISITOR}).json()["id"]
+    assert client.get("/api/stats", {"visitor": VISITOR}).json()["everyone"]["labelled"] == 0
+    post(f"predictions/{prediction}/feedback", {"true_label": 1})
+    stats = client.get("/api/stats", {"visitor": VISITOR}).json()
+    assert stats["everyone"]["labelled"] == stats["visitor"]["labelled"] == 1
+
+
 def test_rejected_rows_and_other_visitors_do_not_count(client: Client, post: Post) -> None:
     prediction = post("predict", {"strokes": ONE}).json()["id"]
     post(f"predictions/{prediction}/feedback", {"true_label": 7})

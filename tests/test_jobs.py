@@ -115,6 +115,22 @@ def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersi
     assert set(Prediction.objects.values_list("pk", flat=True)) == kept
 
 
+def test_retention_keeps_what_is_accepted_while_it_deletes(
+    version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.utils import timezone
+
+    from predictions import retention
+
+    old = timezone.now().replace(year=2020)
+    for number in range(2):
+        logged(version, unique(number), 3, created_at=old)
+    monkeypatch.setattr(retention, "BATCH", 1)
+    accept = {"review_status": "accepted", "true_label": 3, "reviewed_at": timezone.now()}
+    result = retention.delete_expired(lambda *_: Prediction.objects.update(**accept), days=30)
+    assert (result["deleted"], Prediction.objects.get().true_label) == (1, 3)
+
+
 def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -> None:
     settings.RETRAIN_AFTER = 2
     accepted(version, unique(1), 3)
