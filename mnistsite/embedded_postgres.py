@@ -2,7 +2,13 @@
 
 import json
 import logging
+import shutil
+import signal
+import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fasteners
@@ -27,7 +33,30 @@ def database_url(data_directory: Path) -> str:
     _forget_dead_processes(data_directory / ".handle_pids.json")
     if " " in str(data_directory.resolve()):
         postgres_server.find_suitable_socket_dir = _socket_directory
-    return str(postgres_server.get_server(data_directory).get_uri())
+    _end_in_good_order()
+    with fasteners.InterProcessLock(f"{data_directory}.start"), _whole(data_directory):
+        return str(postgres_server.get_server(data_directory).get_uri())
+
+
+@contextmanager
+def _whole(data_directory: Path) -> Iterator[None]:
+    """A first start that was interrupted leaves half a database, which no later one can use: begin again."""
+    unfinished = data_directory.with_name(f"{data_directory.name}.unfinished")
+    if unfinished.exists():
+        shutil.rmtree(data_directory, ignore_errors=True)
+    elif not (data_directory / "PG_VERSION").exists():
+        unfinished.touch()
+    yield
+    unfinished.unlink(missing_ok=True)
+
+
+def _end_in_good_order() -> None:
+    """Who is terminated, or loses the terminal, gives the server back like who ends by itself."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # no other may say what a signal does
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def _forget_dead_processes(holders: Path) -> None:

@@ -72,11 +72,11 @@ class Product:
 
     def family(self) -> list[psutil.Process]:
         """Every process of this product: children, and the database, which is nobody's child."""
+        return self.children() + self.database_processes()
+
+    def database_processes(self) -> list[psutil.Process]:
         everyone = psutil.process_iter(["cmdline"])
-        database = [
-            process for process in everyone if str(self.var) in " ".join(process.info["cmdline"] or [])
-        ]
-        return self.children() + database
+        return [process for process in everyone if str(self.var) in " ".join(process.info["cmdline"] or [])]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)

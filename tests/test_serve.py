@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from tests.conftest import ONE
-from tests.product import Product
+from tests.product import Product, free_port
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -33,7 +34,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         products.append(Product(folder, **environment))
         return products[-1]
 
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup around the tests is not meant for these
     yield start
+    signal.signal(signal.SIGHUP, before)
     for product in products:
         if product.process.poll() is None:
             product.stop(signal.SIGTERM)
@@ -59,6 +62,31 @@ def test_serves_stops_leaves_nothing_running_and_keeps_the_data(serve: Serve) ->
     assert not still_running(family)
     assert "Password" in product.printed
     assert "Password" not in again.printed
+
+
+def test_interrupted_first_start_leaves_nothing_and_the_next_one_works(serve: Serve) -> None:
+    """Interrupted while initdb works, which is when there is half a database; then the terminal is closed."""
+    product = serve()
+    while not (product.var / "postgres" / "PG_VERSION").exists():
+        assert product.process.poll() is None
+        time.sleep(0.01)
+    family = product.family()
+    assert product.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+    psutil.wait_procs(family, timeout=10)
+    assert not still_running(family + product.database_processes())
+
+    again = serve()
+    again.wait_until_ready()
+    family = again.family()
+    assert again.stop(signal.SIGHUP) == 0
+    assert not still_running(family)
+
+
+def test_one_port_for_two_is_one_line(serve: Serve) -> None:
+    number = str(free_port())
+    product = serve(WEB_PORT=number, UI_PORT=number)
+    output = product.process.communicate(timeout=60)[0]
+    assert output.strip() == f"CommandError: WEB_PORT and UI_PORT are both {number}; choose two ports."
 
 
 @pytest.mark.parametrize("name", ["WEB_PORT", "UI_PORT"])

@@ -25,12 +25,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         web_port, ui_port = port("WEB_PORT", "8000"), port("UI_PORT", "8501")
+        if web_port == ui_port:
+            raise CommandError(f"WEB_PORT and UI_PORT are both {web_port}; choose two ports.")
         web, ui = f"http://localhost:{web_port}", f"http://localhost:{ui_port}"
+        stopped = when_told_to_stop()
         call_command("setup", stdout=self.stdout)
         call_command("collectstatic", interactive=False, verbosity=0)
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
         children = {name: start(command, web_port, ui_port) for name, command in commands(ui_port).items()}
         try:
             wait_until_healthy(children, [f"{web}/readyz", f"{ui}/_stcore/health"], stopped)
@@ -42,6 +42,15 @@ class Command(BaseCommand):
         finally:
             stop(children)
         self.stdout.write("Stopped.")
+
+
+def when_told_to_stop() -> threading.Event:
+    """Set by Ctrl-C, by SIGTERM and, unless nohup says otherwise, by the terminal that is closed."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stopped.set())
+    return stopped
 
 
 def port(name: str, default: str) -> int:
