@@ -57,6 +57,12 @@ def test_account_is_taken_from_the_environment(setup: Any, tmp_path: Path) -> No
     assert not (tmp_path / "admin-password").exists()
 
 
+def test_account_that_is_set_to_nothing_is_not_set(setup: Any, tmp_path: Path) -> None:
+    setup(**{f"DJANGO_SUPERUSER_{name}": "" for name in ("USERNAME", "EMAIL", "PASSWORD")})
+    password = (tmp_path / "admin-password").read_text().strip()
+    assert authenticate(username="admin", password=password)
+
+
 @pytest.fixture
 def empty_database() -> Iterator[str]:
     """The URL of one beside the test's own, in the same server."""

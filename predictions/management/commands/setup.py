@@ -43,10 +43,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"Waiting for the database: {problem}")
 
     def make_admin(self) -> None:
-        """createsuperuser reads name, address and password from the environment."""
-        os.environ.setdefault("DJANGO_SUPERUSER_USERNAME", "admin")
-        os.environ.setdefault("DJANGO_SUPERUSER_EMAIL", "admin@localhost")
-        if "DJANGO_SUPERUSER_PASSWORD" not in os.environ:
+        """createsuperuser reads name, address and password from the environment; what is empty is not set."""
+        for name, default in (("USERNAME", "admin"), ("EMAIL", "admin@localhost")):
+            variable = f"DJANGO_SUPERUSER_{name}"
+            os.environ[variable] = os.environ.get(variable) or default
+        if not os.environ.get("DJANGO_SUPERUSER_PASSWORD"):
             os.environ["DJANGO_SUPERUSER_PASSWORD"] = settings.ADMIN_PASSWORD or self.local_password()
         call_command("createsuperuser", interactive=False, verbosity=0, stdout=self.stdout)
         self.stdout.write(f"Admin account {os.environ['DJANGO_SUPERUSER_USERNAME']!r} made.")
