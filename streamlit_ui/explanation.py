@@ -57,7 +57,9 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
 def show_model(session: Session) -> None:
     version = client.model()
     st.html('<h2 class="heading">How good it is</h2>')
-    st.html(f'<p class="quiet">Model {version["name"]}, made on {version["created_at"][:10]}.</p>')
+    st.html(
+        f'<p class="quiet">Model {html.escape(version["name"])}, made on {version["created_at"][:10]}.</p>'
+    )
     st.html(figures(version["metrics"]))
     if session.stats:
         here = figure("On this page", session.stats["everyone"])

@@ -84,7 +84,10 @@ def tapped(turn: Turn, session: Session, word: dict[str, Any]) -> None:
 
 
 def _thanks(turn: Turn) -> str:
+    """For the last drawing; with the next one's answer on show it must not seem to be meant for that."""
     if turn.thanks is None:
         return ""
-    word = "not a digit" if turn.thanks.label == NOT_A_DIGIT else f"a {turn.thanks.label}"
-    return f"Thank you! Noted as {word}."
+    label = turn.thanks.label
+    if turn.answer:
+        return f"Noted: {'not a digit' if label == NOT_A_DIGIT else label}. And this one?"
+    return f"Thank you! Noted as {'not a digit' if label == NOT_A_DIGIT else f'a {label}'}."

@@ -60,7 +60,7 @@ def show(session: Session) -> None:
             act(load_older, session)
         with st.popover("Delete my drawings"):
             st.write("This deletes all your drawings from the database, for good.")
-            if st.button("Delete them all", key="delete", type="primary"):
+            if st.button("Delete them all", key="delete"):
                 act(delete, session)
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import browser as chrome
 from tests.browser import ONE, SEVEN, draw, wait_for_answer, wait_for_empty, wait_for_ink
 from tests.product import Product
+from tests.test_page_contrast import contrast
 
 pytestmark = [
     pytest.mark.browser,
@@ -43,8 +44,8 @@ def visit(browser: Browser, product: Product) -> Iterator[Visit]:
     """Visit the page as somebody new."""
     pages: list[Page] = []
 
-    def visit(size: str = "desktop") -> Page:
-        pages.append(chrome.visit(browser, product.page, size))
+    def visit(size: str = "desktop", scheme: str = "light") -> Page:
+        pages.append(chrome.visit(browser, product.page, size, scheme))
         return pages[-1]
 
     yield visit
@@ -255,8 +256,8 @@ def test_strokes_drawn_before_the_pad_is_empty_are_the_next_drawing(
     draw(page, SEVEN)
     draw(page, [(80, 150), (200, 150)])
     hang(product.page_processes(), False)
-    expect(page.locator(".st-key-feedback")).to_contain_text("Thank you!")
     wait_for_answer(page, labelled)
+    expect(page.locator(".st-key-feedback")).to_contain_text("Noted: 7.")
     page.wait_for_timeout(1000)
     finished = [row for row in rows(product, page) if not row["superseded"]]
     assert [(row["user_label"], len(row["strokes"])) for row in finished] == [(7, 1), (None, 2)]
@@ -319,6 +320,29 @@ def test_history_outlives_a_reload_and_is_really_deleted(visit: Visit, product: 
     page.get_by_role("button", name="Delete them all").click()
     expect(lines).to_have_count(0)
     assert rows(product, page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_last_question_before_deletion_is_readable(visit: Visit, scheme: str) -> None:
+    """It is shown outside of the page's own element, where the page's colours do not reach."""
+    page = visit("phone", scheme)
+    draw(page, SEVEN)
+    wait_for_answer(page)
+    page.get_by_role("button", name="Delete my drawings").click()
+    button = page.get_by_role("button", name="Delete them all")
+    text, ground = button.evaluate("""element => {
+        let ground = element;
+        while (getComputedStyle(ground).backgroundColor.startsWith("rgba")) ground = ground.parentElement;
+        return [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
+    }""")
+    assert contrast(in_hex(text), in_hex(ground)) >= 4.5
+
+
+def in_hex(colour: str) -> str:
+    """CSS's rgb(…), of an opaque colour."""
+    parts = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour)
+    assert parts, colour
+    return "#" + "".join(f"{int(part):02x}" for part in parts.groups())
 
 
 def test_uploaded_photo_is_read_and_labelled(visit: Visit, product: Product) -> None:

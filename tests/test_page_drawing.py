@@ -250,6 +250,14 @@ def test_api_away_from_the_start_is_said(api: FakeApi) -> None:
     assert "The answer appears here" in html(page)
 
 
+def test_thanks_for_the_last_drawing_do_not_seem_meant_for_the_next(page: AppTest) -> None:
+    draw(page)
+    tap(page, 3)
+    draw(page, 2)
+    assert shown(page)["said"] == "Noted: 3. And this one?"
+    assert shown(page)["back"]
+
+
 def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> None:
     drawing = draw(page)
     api.trouble = TryLaterError("The recogniser is away just now.", 3)
