@@ -223,12 +223,14 @@ def kill_a_task(server: Server, report: Report) -> None:
 
 
 def restore(server: Server, report: Report) -> None:
-    backup = "docker exec $(docker ps -qf name=mnistsite_backup) backup"
-    path = server.ssh(f"{backup} now").stdout.split()[-1]
-    before = server.ssh(f"{backup} counts").stdout
+    """From the copy of `make backup`, which must not lie in a release's directory: old ones are removed."""
+    counts = "docker exec $(docker ps -qf name=mnistsite_backup) backup counts"
+    make = "cd /srv/mnistsite/current && make --no-print-directory"
+    copy = "/srv/mnistsite/" + server.ssh(f"{make} backup").stdout.split()[-1]
+    before = server.ssh(counts).stdout
     requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=10)
-    server.ssh(f"cd /srv/mnistsite/current && deploy/restore {Path(path).name}", input="yes\n")
-    changed = changed_tables(before, server.ssh(f"{backup} counts").stdout)
+    server.ssh(f"{make} restore FILE={copy}", input="yes\n")
+    changed = changed_tables(before, server.ssh(counts).stdout)
     answer = requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=30)
     seen = f"{changed or 'same rows and checksums'} as at the backup; {answer.status_code} after it"
     report.row("backup, one more prediction, restore", seen, not changed and answer.status_code == 201)

@@ -118,3 +118,16 @@ def test_scripts_parse_and_can_be_run(script: str) -> None:
     path = REPOSITORY / "deploy" / script
     assert os.access(path, os.X_OK)
     assert subprocess.run(["bash", "-n", path]).returncode == 0
+
+
+def test_restore_starts_as_many_web_servers_as_there_were(tmp_path: Path) -> None:
+    """Docker is played by a script that knows no swarm and three containers, and notes what it is asked."""
+    docker = tmp_path / "docker"
+    answers = 'case "$*" in service*) exit 1 ;; "compose ps"*) printf "1\\n2\\n3\\n" ;; esac'
+    docker.write_text(f'#!/bin/sh\necho "$*" >> "$0.log"\n{answers}\n')
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    command = [REPOSITORY / "deploy" / "restore", "some.dump"]
+    subprocess.run(command, env=os.environ | {"PATH": path}, input="yes\n", text=True, check=True)
+    last = (tmp_path / "docker.log").read_text().splitlines()[-1]
+    assert last == "compose up -d --no-recreate --wait --scale web=3 web worker"
