@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from predictions.jobs import Report
-from predictions.models import Prediction
+from predictions.models import Prediction, PredictionQuerySet
 
 BATCH = 1000
 
@@ -24,8 +25,16 @@ def delete_expired(report: Report, days: int | None = None) -> dict[str, Any]:
     )
     total, deleted = expired.count(), 0
     # In batches: one long transaction would hold up the review desk and the vacuum.
-    while keys := list(expired.order_by("created_at").values_list("pk", flat=True)[:BATCH]):
-        Prediction.objects.filter(pk__in=keys).delete()
-        deleted += len(keys)
-        report(min(deleted / total, 1.0), f"deleted {deleted:,}")
+    while batch := delete_some(expired):
+        deleted += batch
+        report(deleted / max(total, deleted), f"deleted {deleted:,}")
     return {"deleted": deleted, "before": before.isoformat()}
+
+
+@transaction.atomic
+def delete_some(expired: PredictionQuerySet) -> int:
+    """Delete the oldest of these rows. They are locked first: one that is accepted at this moment stays."""
+    locked = expired.order_by("created_at").select_for_update(of=("self",))
+    keys = list(locked.values_list("pk", flat=True)[:BATCH])
+    Prediction.objects.filter(pk__in=keys).delete()
+    return len(keys)
