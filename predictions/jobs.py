@@ -24,10 +24,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         from procrastinate.exceptions import AlreadyEnqueued
 
         job = self.create(kind=kind, requested_by=by, arguments=arguments)
-        # Two of a kind never run at the same time, and one waiting is enough: but replays of different
-        # versions are different work.
-        name = " ".join([kind, *map(str, arguments.values())]) if kind == Job.Kind.REPLAY else kind
-        task = app.configure_task("predictions.tasks.do", lock=name, queueing_lock=name)
+        # Two of a kind never run at the same time, but for replays; and the same work waits only once.
+        work = " ".join([kind, *map(str, arguments.values())])
+        lock = work if kind == Job.Kind.REPLAY else kind
+        task = app.configure_task("predictions.tasks.do", lock=lock, queueing_lock=work)
         try:
             with transaction.atomic():
                 job.queued_id = task.defer(job_id=job.pk)

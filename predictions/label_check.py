@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.utils import timezone
 
 from predictions import serving
 from predictions.jobs import Report
@@ -20,7 +21,8 @@ def check_labels(report: Report) -> dict[str, Any]:
     from training.label_errors import find_label_errors
     from training.synthesis import non_digits
 
-    version = ModelVersion.objects.active()
+    # A drawing that is reviewed again from now on is settled, whatever is found about its label.
+    version, at = ModelVersion.objects.active(), timezone.now()
     drawings = reviewed_drawings()
     if version is None or not len(drawings.ids):
         return {"drawings": 0, "doubted": 0}
@@ -37,9 +39,13 @@ def check_labels(report: Report) -> dict[str, Any]:
     )
     doubts = [
         LabelDoubt(
-            prediction_id=drawings.ids[at], label=drawings.labels[at], suggestion=suggestion, quality=quality
+            prediction_id=drawings.ids[place],
+            label=drawings.labels[place],
+            suggestion=suggestion,
+            quality=quality,
+            at=at,
         )
-        for at, suggestion, quality in zip(errors.at, errors.suggestions, errors.qualities, strict=True)
+        for place, suggestion, quality in zip(errors.at, errors.suggestions, errors.qualities, strict=True)
     ]
     # A doubt that exists and is not open was settled by a person, whose word stands.
     LabelDoubt.objects.bulk_create(doubts, ignore_conflicts=True)

@@ -84,12 +84,19 @@ def compare(line: Line, stored: dict[UUID, tuple[int | None, str]], seen: set[UU
 def read(file: Iterable[str], errors: list[str]) -> Iterator[Line]:
     """The sound lines; what is wrong with the others goes into `errors`."""
     table = csv.DictReader(file)
+    try:
+        yield from sound_lines(table, errors)
+    except csv.Error as error:
+        errors.append(f"Line {table.reader.line_num}: this is not CSV: {error}.")
+
+
+def sound_lines(table: "csv.DictReader[str]", errors: list[str]) -> Iterator[Line]:
     if not set(table.fieldnames or []) >= COLUMNS:
         errors.append("Line 1: the columns 'id' and 'true_label' must be named.")
         return
     for entry in table:
         try:
-            yield Line(table.line_num, UUID(entry["id"]), VALUES[entry["true_label"].strip()])
+            yield Line(table.line_num, UUID(entry["id"].strip()), VALUES[entry["true_label"].strip()])
         except (KeyError, ValueError, AttributeError, TypeError):
             problem = f"id {entry['id']!r}, true_label {entry['true_label']!r}"
             errors.append(f"Line {table.line_num}: not an id with a label of 0 to 10: {problem}.")

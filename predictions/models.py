@@ -292,7 +292,7 @@ class Prediction(models.Model):
 
     def restore(self, change: trace.LabelChange, by: Any) -> None:  # noqa: ANN401
         """Go back to the true label and the status from before `change`; traced like any change."""
-        self.review(by, change.old_review_status, change.old_true_label, self.chosen)
+        self.review(by, change.old_review_status, change.old_true_label, self.Chosen.LIST)
 
     def input_png(self) -> bytes:
         """What the model saw, as a 28×28 grey PNG."""

@@ -26,5 +26,5 @@ def delete_expired(report: Report, days: int | None = None) -> dict[str, Any]:
     # In batches: one long transaction would hold up the review desk and the vacuum.
     while keys := list(expired.order_by("created_at").values_list("pk", flat=True)[:BATCH]):
         deleted += expired.filter(pk__in=keys).erase()  # not what was accepted since
-        report(min(deleted / total, 1.0), f"deleted {deleted:,}")
+        report(deleted / max(total, deleted), f"deleted {deleted:,}")
     return {"deleted": deleted, "before": before.isoformat()}

@@ -74,8 +74,10 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
         """Store one decision about all of these rows; the number of rows.
 
         Without a label, accepted rows keep the label they have, else take the visitor's, else the model's.
-        Rejected rows have none.
+        Rejected rows have none. `chosen` is how a pending row came to review; one that is decided again
+        keeps how it came first, or corrections would take errors out of the random sample.
         """
+        came: Any = Case(When(review_status="pending", then=Value(chosen)), default="chosen")
         label: Any = Coalesce("true_label", "user_label", "digit") if true_label is None else true_label
         reviewed = status != "pending"
         with operator(by):
@@ -84,7 +86,7 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
                 review_status=status,
                 reviewed_by=by if reviewed else None,
                 reviewed_at=timezone.now() if reviewed else None,
-                chosen=chosen if reviewed else "",
+                chosen=came if reviewed else "",
                 leased_by=None,
                 leased_until=None,
             )

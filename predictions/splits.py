@@ -8,7 +8,7 @@ from typing import Self
 from uuid import UUID
 
 import numpy as np
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -33,7 +33,12 @@ SIDES = (Side.TRAIN, Side.VALIDATION, Side.TEST)
 class SplitRowQuerySet(models.QuerySet["SplitRow"]):
     @transaction.atomic
     def assign(self) -> None:
-        """Give every accepted drawing that has none its side, for good."""
+        """Give every accepted drawing that has none its side, for good.
+
+        A training and a comparison may ask at once: one after the other, since the first decides.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE predictions_splitrow IN SHARE UPDATE EXCLUSIVE MODE")
         unassigned = Prediction.objects.filter(
             review_status=Prediction.ReviewStatus.ACCEPTED, superseded=False, split_row=None
         )

@@ -106,3 +106,16 @@ class LabelChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.old_review_status} → {self.review_status}"
+
+    @property
+    def who(self) -> str:
+        """Visitors change what they said and nothing else; the rest without an operator was plain SQL."""
+        if self.by:
+            return str(self.by)
+        return "outside the desk" if self.is_decision else "visitor"
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether true label or status changed, which can be restored."""
+        before = self.old_true_label, self.old_review_status
+        return before != (self.true_label, self.review_status)

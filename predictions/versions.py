@@ -65,15 +65,26 @@ class ModelVersion(models.Model):
         """Make this the version that answers, and log it. `by` is None for the command line.
 
         Raises GateClosedError unless the gate found this version as good as the active one, or there is
-        none; `override` opens it, and needs a reason.
+        none; `override` opens it, and needs a reason. Nothing promotes weights that can't be read, or again
+        what is active.
         """
+        self._try_to_read()
         previous = ModelVersion.objects.select_for_update().filter(active=True).defer("checkpoint").first()
         obstacle = self.obstacle(previous)
-        if obstacle and not override:
+        if obstacle and (not override or previous == self):
             raise GateClosedError(obstacle)
         if override and not reason.strip():
             raise GateClosedError("Promoting against the gate needs a reason.")
         return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
+
+    def _try_to_read(self) -> None:
+        """Damaged weights would leave every web worker without an answer."""
+        from predictions import serving
+
+        try:
+            serving.load(self)
+        except ValueError as error:
+            raise GateClosedError(f"{self} could not answer. {error}") from error
 
     def obstacle(self, active: "ModelVersion | None") -> str:
         """Why the gate keeps this version from replacing `active`; empty if it does not."""

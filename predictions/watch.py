@@ -56,7 +56,7 @@ class Watch(models.Model):
     def banner(self) -> str:
         """What the admin shows on top; empty without drift."""
         found = [f"{alarm['figure'].replace('_', ' ')} {alarm['direction']}" for alarm in self.alarms]
-        return f"Drift: {', '.join(found)} than in the reference of {self.version}" if found else ""
+        return f"Drift: {', '.join(found)}" if found else ""
 
     @property
     def accuracy(self) -> float | None:

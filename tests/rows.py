@@ -1,19 +1,22 @@
 """Rows for tests: what is not asked for is plausible."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import Permission, User
 
+import classifier
 from predictions.models import Prediction
 from predictions.versions import ModelVersion
 
+CHECKPOINT = Path(classifier.__file__).with_name("shipped.safetensors").read_bytes()
 INPUT = np.zeros((28, 28), np.uint8)
 INPUT[4:24, 13:16] = 255
 
 
 def version(name: str = "v1") -> ModelVersion:
-    facts = {"checkpoint": b"", "data_fingerprint": "0" * 64, "seed": 1, "code_version": "test"}
+    facts = {"checkpoint": CHECKPOINT, "data_fingerprint": "0" * 64, "seed": 1, "code_version": "test"}
     return ModelVersion.objects.get_or_create(name=name, defaults=facts)[0]
 
 

@@ -35,6 +35,23 @@ def test_the_history_names_visitor_and_operator_with_old_and_new_values(desk: Cl
     ]
 
 
+def test_a_label_that_somebody_else_confirms_is_in_the_history(desk: Client) -> None:
+    row = rows.prediction()
+    row.review(rows.operator("otto"), "accepted", 4)
+    row.review(rows.operator("olga"), "accepted", 4)
+    page = desk.get(reverse("admin:predictions_prediction_history", args=[row.pk])).context["changes"]
+    change, lines = page[0]
+    assert (change.who, lines) == ("olga", [("true label", "4", "4")])
+
+
+def test_plain_sql_is_not_taken_for_the_visitor_and_can_be_restored(desk: Client) -> None:
+    row = rows.claimed(7)
+    Prediction.objects.filter(pk=row.pk).update(true_label=3)
+    assert [change.who for change in row.changes.all()] == ["outside the desk", "visitor"]
+    page = desk.get(reverse("admin:predictions_prediction_history", args=[row.pk])).content.decode()
+    assert page.count("Restore what was before") == 1
+
+
 def test_restore_goes_back_to_before_a_change_and_is_in_the_history_itself(desk: Client) -> None:
     row, otto = rows.prediction(), rows.operator("otto")
     row.review(otto, "accepted", 4)

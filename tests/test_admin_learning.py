@@ -125,6 +125,12 @@ def test_drift_is_on_every_page_until_it_is_acknowledged(
     assert "Drift:" not in client.get(index).content.decode()
 
 
+def test_drift_is_nothing_for_an_account_without_a_role(version: ModelVersion, client: Client) -> None:
+    Watch.objects.create(version=version, alarms=[{"figure": "pen_width", "direction": "higher"}])
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    assert "Drift:" not in client.get(reverse("admin:index")).content.decode()
+
+
 def test_operator_may_neither_train_nor_promote(version: ModelVersion, client: Client) -> None:
     user = User.objects.create_user("olive", is_staff=True)
     user.groups.add(Group.objects.get(name="operator"))

@@ -101,6 +101,19 @@ def test_an_action_leaves_rows_alone_that_changed_after_the_question(desk: Clien
     assert row.review_status == "rejected"
 
 
+def test_an_action_about_all_that_match_leaves_rows_alone_that_came_after_the_question(desk: Client) -> None:
+    asked = rows.prediction()
+    form = {"action": "accept", "_selected_action": [str(asked.pk)], "select_across": "1"}
+    as_of = desk.post(LIST, form).context["form"]["as_of"].value().isoformat()
+    later = rows.prediction()
+    answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
+    assert "1 predictions accepted." in answer.content.decode()
+    accepted = Prediction.objects.filter(review_status="accepted")
+    assert [row.pk for row in accepted] == [asked.pk]
+    later.refresh_from_db()
+    assert later.review_status == "pending"
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -149,6 +162,13 @@ def test_the_version_filter_names_versions(desk: Client) -> None:
     answer = desk.get(f"{LIST}?model_version__id__exact={row.model_version.pk}")
     assert [found.pk for found in answer.context["cl"].result_list] == [row.pk]
     assert "v2" in answer.content.decode()
+
+
+@pytest.mark.parametrize("unknown", ["abc", "0", "%00"])
+def test_an_unknown_version_in_the_address_filters_nothing(desk: Client, unknown: str) -> None:
+    row = rows.prediction()
+    answer = desk.get(f"{LIST}?model_version__id__exact={unknown}")
+    assert [found.pk for found in answer.context["cl"].result_list] == [row.pk]
 
 
 def test_search_finds_an_id_by_its_beginning_and_a_visitor(desk: Client) -> None:

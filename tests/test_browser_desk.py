@@ -5,7 +5,7 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from predictions.models import Prediction
@@ -100,6 +100,60 @@ def test_buttons_do_the_same_as_keys(live_server: LiveServer) -> None:
         page.get_by_role("button", name=re.compile("^Accept 4")).click()
         settle(page, 1)
     assert Prediction.objects.get().true_label == 4
+
+
+def test_enter_on_what_the_tab_key_has_reached_is_no_decision(live_server: LiveServer) -> None:
+    for digit in (3, 3, 5, 5):
+        rows.prediction(digit=digit)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "grid/?digit=3")
+        page.locator(".desk-cell").first.wait_for()
+        page.locator("[data-read='5']").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-read='5']")).to_have_attribute("aria-pressed", "true")
+        page.goto(f"{live_server.url}{DESK}queue/")
+        page.locator("#item:visible").wait_for()
+        page.locator("[data-key=r]").focus()
+        page.keyboard.press("Enter")
+        settle(page, 1)
+        page.get_by_role("link", name="Grid").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/grid/")
+    statuses = Prediction.objects.values_list("review_status", flat=True)
+    assert sorted(statuses) == ["pending"] * 3 + ["rejected"]
+
+
+def test_enter_accepts_after_a_button_was_clicked(live_server: LiveServer) -> None:
+    for _ in range(2):
+        rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        page.get_by_role("button", name="Reject").click()
+        press(page, "Enter")
+        settle(page, 2)
+    assert sorted(Prediction.objects.values_list("review_status", flat=True)) == ["accepted", "rejected"]
+
+
+def test_a_refused_decision_that_was_undone_leaves_the_others_to_be_undone(live_server: LiveServer) -> None:
+    for confidence in (0.5, 0.6):
+        rows.prediction(confidence=confidence)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        press(page, "1")
+        settle(page, 1)
+        held: list[Route] = []
+        page.route("**/queue/review/", lambda route: held.append(route))
+        with page.expect_request("**/queue/review/"):
+            press(page, "2")
+        page.keyboard.press("u")
+        held[0].fulfill(status=409, json={"message": "Refused."})
+        expect(page.locator("#message")).to_have_text("Refused.")
+        page.keyboard.press("u")
+        settle(page, 0)
+    assert set(Prediction.objects.values_list("review_status", flat=True)) == {"pending"}
 
 
 def test_a_finger_does_the_same_as_keys(live_server: LiveServer) -> None:

@@ -36,6 +36,14 @@ def test_labels_are_stored_and_traced(tmp_path: Path) -> None:
     assert done.changes.count() == 1
 
 
+def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
+    rows.operator()
+    row = rows.prediction()
+    assert load(tmp_path, f"\ufeffid,true_label\r\n\r\n {row.pk} , 7\r\n\r\n") == (
+        "1 rows changed, 0 have their label already.\n"
+    )
+
+
 def test_a_dry_run_shows_what_would_change_and_changes_nothing(tmp_path: Path) -> None:
     rows.operator()
     row = rows.prediction()
@@ -100,4 +108,6 @@ def test_the_admin_shows_a_dry_run_and_then_imports(client: Client) -> None:
 def test_the_admin_names_bad_lines(client: Client) -> None:
     client.force_login(rows.operator())
     assert "Line 2: not an id" in upload(client, b"id,true_label\nx,7\n", "import")
+    unclosed = b'id,true_label\n"' + 200_000 * b"x"
+    assert "Line 2: this is not CSV" in upload(client, unclosed, "import")
     assert "not a text file" in upload(client, b"\xff\xfe\x00", "import")

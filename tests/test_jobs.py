@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
@@ -22,6 +24,7 @@ from predictions.jobs import AlreadyQueuedError, Job
 from predictions.models import Prediction
 from predictions.versions import ModelVersion
 from tests.drawings import accepted, logged, unique
+from tests.meanwhile import meanwhile
 
 # The worker has connections of its own: it sees what is committed, so nothing here runs in a transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,8 +77,10 @@ def test_same_work_waits_only_once(busy: ModelVersion) -> None:
     with pytest.raises(AlreadyQueuedError, match="Training is queued already"):
         Job.objects.start(Job.Kind.TRAIN)
     assert Job.objects.count() == 1
-    Job.objects.start(Job.Kind.REPLAY, version="v1")
-    Job.objects.start(Job.Kind.REPLAY, version="v2")
+    for kind in (Job.Kind.REPLAY, Job.Kind.COMPARE):
+        Job.objects.start(kind, version="v1")
+        Job.objects.start(kind, version="v2")
+    assert Job.objects.count() == 5
 
 
 def test_waiting_job_is_cancelled(busy: ModelVersion) -> None:
@@ -103,8 +108,6 @@ def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.Mo
 
 
 def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:
-    from django.utils import timezone
-
     from predictions.retention import delete_expired
 
     old = timezone.now().replace(year=2020)
@@ -115,20 +118,14 @@ def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersi
     assert set(Prediction.objects.values_list("pk", flat=True)) == kept
 
 
-def test_retention_keeps_what_is_accepted_while_it_deletes(
-    version: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from django.utils import timezone
+@pytest.mark.django_db(transaction=True)
+def test_retention_keeps_what_is_accepted_at_that_moment(version: ModelVersion, admin_user: User) -> None:
+    from predictions.retention import delete_expired
 
-    from predictions import retention
-
-    old = timezone.now().replace(year=2020)
-    for number in range(2):
-        logged(version, unique(number), 3, created_at=old)
-    monkeypatch.setattr(retention, "BATCH", 1)
-    accept = {"review_status": "accepted", "true_label": 3, "reviewed_at": timezone.now()}
-    result = retention.delete_expired(lambda *_: Prediction.objects.update(**accept), days=30)
-    assert (result["deleted"], Prediction.objects.get().true_label) == (1, 3)
+    row = logged(version, unique(1), 3, created_at=timezone.now() - timedelta(days=40))
+    with meanwhile(lambda: row.review(admin_user, "accepted", 3)):
+        assert delete_expired(lambda progress, message: None, days=30)["deleted"] == 0
+    assert Prediction.objects.get().true_label == 3
 
 
 def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -> None:

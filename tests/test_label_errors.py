@@ -13,6 +13,7 @@ from predictions.splits import LabelDoubt, reviewed_drawings
 from predictions.versions import GateClosedError, ModelVersion
 from tests.drawings import accepted
 from tests.test_retraining import QUICK, quiet
+from training import label_errors
 from training.dataset import Mnist
 from training.label_errors import find_label_errors
 from training.synthesis import digits
@@ -94,3 +95,19 @@ def test_doubted_drawings_are_left_out_until_somebody_looks_again(
     assert key in set(reviewed_drawings().ids)
     check_labels(quiet)  # a person's word stands
     assert key not in set(LabelDoubt.objects.open().values_list("pk", flat=True))
+
+
+def test_a_label_that_is_corrected_during_the_check_is_not_doubted(
+    version: ModelVersion, small_mnist: Mnist, admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = [row.pk for row in review_batch(version, 0.2)]
+    find = label_errors.find_label_errors
+
+    def find_while_somebody_reviews(*arguments: Any) -> Any:
+        Prediction.objects.filter(pk__in=poisoned).review(admin_user, "rejected")
+        return find(*arguments)
+
+    monkeypatch.setattr(label_errors, "find_label_errors", find_while_somebody_reviews)
+    check_labels(quiet)
+    assert LabelDoubt.objects.filter(pk__in=poisoned).exists()
+    assert not LabelDoubt.objects.open().filter(pk__in=poisoned).exists()

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from predictions.models import Prediction
 from predictions.versions import ModelVersion, Promotion
+from tests import rows
 
 UNKNOWN = {"data_fingerprint": "", "code_version": ""}
 
@@ -58,7 +59,7 @@ def test_only_one_version_is_active(version: ModelVersion) -> None:
 
 
 def test_promotion_is_logged_with_who_and_what_was_before(version: ModelVersion, admin_user: User) -> None:
-    newer = ModelVersion.objects.create(name="two", checkpoint=b"", seed=0, **UNKNOWN)
+    newer = rows.version("two")
     newer.promote(by=admin_user, reason="better", override=True)
     promotion = Promotion.objects.first()
     assert promotion is not None

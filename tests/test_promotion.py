@@ -78,8 +78,19 @@ def test_database_refuses_an_override_without_reason(first: ModelVersion) -> Non
 
 
 def test_active_version_is_not_promoted_again(first: ModelVersion) -> None:
-    with pytest.raises(GateClosedError, match="v1 is already active"):
-        first.promote()
+    for override in (False, True):
+        with pytest.raises(GateClosedError, match="v1 is already active"):
+            first.promote(reason="again", override=override)
+    assert names() == ["v1"]
+
+
+def test_weights_that_cannot_be_read_are_not_promoted(first: ModelVersion) -> None:
+    damaged = compared("v2", "v1", PASSED)
+    damaged.checkpoint = damaged.checkpoint[:-1]
+    damaged.save()
+    with pytest.raises(GateClosedError, match="v2 could not answer"):
+        damaged.promote(reason="in a hurry", override=True)
+    assert ModelVersion.objects.get(active=True) == first
 
 
 def test_rollbacks_go_back_one_promotion_each(first: ModelVersion, admin_user: User) -> None:

@@ -31,6 +31,17 @@ def test_a_review_stores_who_and_when_and_how_the_row_was_chosen() -> None:
     assert timezone.now() - row.reviewed_at < timedelta(minutes=1)
 
 
+def test_a_row_that_is_decided_again_keeps_how_it_was_chosen_first() -> None:
+    olive, row = rows.operator(), rows.prediction(digit=1)
+    row.review(olive, "accepted", 7, Prediction.Chosen.RANDOM)
+    row.review(olive, "accepted", 1, Prediction.Chosen.LIST)
+    assert (row.true_label, row.chosen) == (1, "random")
+    row.review(olive, "pending")
+    assert row.chosen == ""
+    row.review(olive, "rejected", None, Prediction.Chosen.GRID)
+    assert row.chosen == "grid"
+
+
 def test_a_stale_review_is_refused_and_changes_nothing() -> None:
     row, olive = rows.prediction(), rows.operator()
     as_read_before = Prediction.objects.get(pk=row.pk)

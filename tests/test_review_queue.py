@@ -59,6 +59,12 @@ def test_a_page_that_lost_its_lease_is_told_so(desk: Client) -> None:
     assert lease(desk, held=[row.pk])["lost"] == [str(row.pk)]
 
 
+def test_whoever_undoes_often_holds_more_rows_than_a_page_is_given(desk: Client) -> None:
+    held = [rows.prediction().pk for _ in range(60)]
+    lease(desk, held=held, count=0)
+    assert Prediction.objects.filter(leased_by__username="olive").count() == 60
+
+
 def test_a_lease_needs_at_most_twelve_queries(desk: Client) -> None:
     held = [rows.prediction(lottery=lot) for lot in (0.01, 0.5)]
     lease(desk)

@@ -11,6 +11,7 @@ from predictions.models import Prediction
 from predictions.splits import LabelDoubt, Side, SplitRow, fingerprint, reviewed_drawings, side_of
 from predictions.versions import ModelVersion
 from tests.drawings import accepted, logged, unique
+from tests.meanwhile import meanwhile
 
 
 def visitor_on(side: str) -> UUID:
@@ -67,6 +68,14 @@ def test_copy_follows_the_side_that_had_it_first(version: ModelVersion) -> None:
     same_side = accepted(version, unique(1), 3, visitor=visitor_on("test"))
     assert sides() == {first.pk: "test", copy.pk: Side.COPY, same_side.pk: "test"}
     assert set(reviewed_drawings().ids) == {first.pk, same_side.pk}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_jobs_that_split_at_once_agree(version: ModelVersion) -> None:
+    row = accepted(version, unique(1), 3)
+    with meanwhile(SplitRow.objects.assign):
+        SplitRow.objects.assign()
+    assert SplitRow.objects.get().prediction == row
 
 
 def test_drawings_without_a_visitor_only_train(version: ModelVersion) -> None:

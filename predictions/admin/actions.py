@@ -21,7 +21,7 @@ else:
 
 
 class ConfirmForm(forms.Form):
-    """`as_of` is when the number was shown: rows that change after that are left alone."""
+    """`as_of` is when the number was shown: rows that come or change after that are left alone."""
 
     as_of = forms.DateTimeField(widget=forms.HiddenInput)
 
@@ -81,9 +81,11 @@ class ReviewActions(Base):
     def review_unchanged(
         self, request: HttpRequest, queryset: QuerySet[Prediction], status: str, form: ConfirmForm
     ) -> None:
-        selected = queryset.count()
-        rows = Prediction.objects.filter(pk__in=queryset.order_by().values("pk"))
-        unchanged = rows.exclude(changes__at__gt=form.cleaned_data["as_of"])
+        as_of = form.cleaned_data["as_of"]
+        asked = queryset.filter(created_at__lte=as_of)
+        selected = asked.count()
+        rows = Prediction.objects.filter(pk__in=asked.order_by().values("pk"))
+        unchanged = rows.exclude(changes__at__gt=as_of)
         label = form.cleaned_data.get("true_label")
         count = unchanged.review(request.user, status, label, Prediction.Chosen.LIST)
         self.message_user(request, f"{count:,} predictions {status}.", messages.SUCCESS)

@@ -75,4 +75,5 @@ class Version(DropdownFilter):
         return list(ModelVersion.objects.values_list("pk", "name"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> QuerySet[Prediction]:
-        return queryset.filter(model_version=self.value()) if self.value() else queryset
+        known = {str(key) for key, _ in self.lookup_choices}
+        return queryset.filter(model_version=self.value()) if self.value() in known else queryset

@@ -40,7 +40,8 @@ def lines(change: LabelChange) -> list[Line]:
         Line("true label", label(change.old_true_label), label(change.true_label)),
         Line("status", change.old_review_status, change.review_status),
     ]
-    return [line for line in values if line.old != line.new]
+    confirmed = values[1]  # by somebody else: only `reviewed_by` changed
+    return [line for line in values if line.old != line.new] or [confirmed]
 
 
 class HistoryViews(Base):

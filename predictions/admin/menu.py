@@ -8,27 +8,27 @@ from django.urls import reverse
 Item = dict[str, Any]
 
 
-def item(title: str, icon: str, name: str, permission: str) -> Item:
-    """Shown to those who have the permission; `icon` is the name of a Material symbol."""
+def item(title: str, icon: str, name: str, *permissions: str) -> Item:
+    """Shown to those who have one of the permissions; `icon` is the name of a Material symbol."""
     link = reverse(f"admin:{name}")
     return {
         "title": title,
         "icon": icon,
         "link": link,
         "active": lambda request: request.path == link,
-        "permission": lambda request: request.user.has_perm(permission),
+        "permission": lambda request: any(map(request.user.has_perm, permissions)),
     }
 
 
 def navigation(request: HttpRequest) -> list[Item]:
-    see, change = "predictions.view_prediction", "predictions.change_prediction"
+    see, change, export = (f"predictions.{verb}_prediction" for verb in ("view", "change", "export"))
     review = [
         item("Dashboard", "monitoring", "index", see),
         item("Queue", "reviews", "predictions_prediction_queue", change),
         item("Grid", "grid_view", "predictions_prediction_grid", change),
         item("Predictions", "list", "predictions_prediction_changelist", see),
         item("Label doubts", "help", "predictions_labeldoubt_changelist", change),
-        item("Export and import", "swap_vert", "predictions_prediction_transfer", see),
+        item("Export and import", "swap_vert", "predictions_prediction_transfer", export, change),
     ]
     model = [
         item(

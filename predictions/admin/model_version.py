@@ -132,7 +132,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def promoted(self, request: HttpRequest, version: ModelVersion) -> bool:
         override = "override" in request.POST
         try:
-            version.promote(request.user, request.POST["reason"], override=override)
+            version.promote(request.user, request.POST.get("reason", ""), override=override)
         except GateClosedError as closed:
             self.message_user(request, str(closed), messages.ERROR)
             return False
@@ -144,7 +144,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         """Ask, with room for a reason; then the version before the active one answers again."""
         if request.method == "POST":
             try:
-                back = Promotion.objects.all().roll_back(request.user, request.POST["reason"])
+                back = Promotion.objects.all().roll_back(request.user, request.POST.get("reason", ""))
                 self.message_user(request, f"{back.version} answers again.", messages.SUCCESS)
             except GateClosedError as closed:
                 self.message_user(request, str(closed), messages.ERROR)

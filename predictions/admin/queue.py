@@ -27,6 +27,7 @@ else:
     Base = object
 
 GRID_ROWS = 50
+NAMED_ROWS = 1000  # in one request; who undoes often holds many
 COUNTED_ROWS = 10_000
 STALE = "Somebody else changed or deleted that drawing meanwhile. What they decided stands."
 
@@ -36,8 +37,8 @@ View = Callable[..., HttpResponse]
 class Asked(Schema):
     """Rows that the page holds, rows that its operator skipped, and how many more it wants."""
 
-    held: list[UUID] = Field(max_length=GRID_ROWS)
-    skipped: list[UUID] = Field(max_length=1000)
+    held: list[UUID] = Field(max_length=NAMED_ROWS)
+    skipped: list[UUID] = Field(max_length=NAMED_ROWS)
     count: int = Field(ge=0, le=GRID_ROWS)
 
 

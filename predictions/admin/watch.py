@@ -17,7 +17,9 @@ from predictions.watch import Watch
 
 
 def banner(request: HttpRequest) -> list[str] | None:
-    """Unfold shows it on top of every page of the admin."""
+    """Unfold shows it on top of every page of the admin, to those who may see the watch."""
+    if not request.user.has_perm("predictions.view_watch"):
+        return None
     alarmed = Watch.objects.alarmed().select_related("version").defer("version__checkpoint").first()
     return [alarmed.banner(), "danger"] if alarmed else None
 

@@ -56,16 +56,20 @@ const desk = {
         message.hidden = !text;
     },
 
-    /* Buttons with data-key and the keys themselves do the same. */
+    /* Buttons with data-key and the keys themselves do the same. Enter on a link or a button that the Tab key
+       has reached is for that one; a button that was clicked gives up the focus, so that Enter accepts again. */
     onKeys(act) {
         document.addEventListener("keydown", (event) => {
             const typing = event.target.closest("input, textarea, select, dialog[open]");
-            if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+            const theirs = event.key === "Enter" && event.target.closest("a, button:not(.desk-cell)");
+            if (typing || theirs || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
             if (act(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
         });
         document.addEventListener("click", (event) => {
-            const button = event.target.closest("[data-key]");
-            if (button) act(button.dataset.key);
+            const button = event.target.closest("[data-key], [data-read]");
+            if (!button) return;
+            if (event.detail > 0) button.blur(); // by mouse or finger; a click that Enter makes has 0
+            if (button.dataset.key) act(button.dataset.key);
         });
     },
 };

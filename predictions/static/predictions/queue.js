@@ -7,10 +7,11 @@
     const FETCH_BELOW = 8;
     const RENEW_EVERY = 20000; // ms; a lease is three times as long
     const COUNTED = 10000; // more waiting rows than these are not counted
+    const NAMED = 1000; // rows that a request names, at most
     const urls = desk.byId("queue").dataset;
 
     let rows = []; // the first is shown, the others wait behind it
-    const past = []; // decided or skipped rows, the last one last, for undo
+    let past = []; // decided or skipped rows, the last one last, for undo
     const skipped = new Set();
     const unsent = new Set(); // ids of rows whose decision is on its way
     let sending = Promise.resolve(); // requests about rows go out one after the other
@@ -24,8 +25,8 @@
         if (leasing || document.hidden) return;
         leasing = true;
         const request = {
-            held: rows.map((row) => row.id),
-            skipped: [...skipped, ...unsent].slice(-1000),
+            held: rows.slice(0, NAMED).map((row) => row.id),
+            skipped: [...skipped, ...unsent].slice(-NAMED),
             count: rows.length < FETCH_BELOW ? AHEAD : 0,
         };
         try {
@@ -89,7 +90,7 @@
         desk.byId("rate").textContent = times.length > 2 ? Math.round((times.length - 1) / minutes) : "–";
         const done = past.filter((step) => step.decision).length;
         desk.byId("done").textContent = done;
-        desk.byId("waiting").textContent = waiting >= COUNTED ? `${COUNTED.toLocaleString("en")}+` : waiting;
+        desk.byId("waiting").textContent = Math.min(waiting, COUNTED).toLocaleString("en") + (waiting < COUNTED ? "" : "+");
         desk.byId("progress").value = done / Math.max(done + waiting, 1);
     }
 
@@ -116,7 +117,7 @@
     function send(step) {
         unsent.add(step.row.id);
         later(urls.review, step.row, step.decision, (answer) => { step.row.row_version = answer.row_version; }, () => {
-            past.splice(past.indexOf(step), 1);
+            past = past.filter((other) => other !== step);
         });
     }
 
