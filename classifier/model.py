@@ -8,6 +8,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 DIGITS = 10
 NOT_A_DIGIT = 10  # the eleventh output's index
+DROPOUT = 0.2  # of what the last layers see of the grid, in training
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,13 @@ class DigitNet(nn.Module):
         self.config = config
         full, half, quarter = config.channels
         self.stages = nn.Sequential(Stage(1, full, 1), Stage(full, half, 2), Stage(half, quarter, 2))
+        self.dropout = nn.Dropout(DROPOUT)
         self.gather = ConvNorm(quarter, config.features, size=7, padding=0)
         self.head = nn.Linear(config.features, DIGITS + 1)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the (n, features) that the last layer decides on."""
-        features: Tensor = self.gather(self.stages(x))
+        features: Tensor = self.gather(self.dropout(self.stages(x)))
         return features.relu().flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:

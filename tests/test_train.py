@@ -14,7 +14,7 @@ TINY = Settings(
     epochs=3,
     batch=64,
     made_up_digits=100,
-    amended_digits=50,
+    slashed_zeros=50,
     non_digits=100,
     averaging=0.9,
     config=Config(channels=(4, 8, 16), features=16),
@@ -53,6 +53,12 @@ def test_one_seed_gives_the_same_weights_and_another_others() -> None:
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
+def test_made_up_drawings_are_made_anew_after_some_epochs() -> None:
+    mnist, kept = samples.mnist(), trained()[0].state_dict()
+    network = train(mnist.train, mnist.validation, replace(TINY, renewal=1))
+    assert not torch.equal(kept["head.weight"], network.state_dict()["head.weight"])
+
+
 def test_the_network_is_ready_to_serve() -> None:
     network, _ = trained()
     assert not network.training
@@ -72,5 +78,5 @@ def test_too_few_drawings_for_one_batch_are_an_error() -> None:
         train(
             mnist.train[:40],
             mnist.validation,
-            replace(TINY, made_up_digits=5, amended_digits=1, non_digits=1),
+            replace(TINY, made_up_digits=5, slashed_zeros=1, non_digits=1),
         )

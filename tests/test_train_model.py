@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Tiny(train.Settings):
     batch: int = 64
     made_up_digits: int = 64
-    amended_digits: int = 32
+    slashed_zeros: int = 32
     non_digits: int = 64
     config: Config = field(default_factory=lambda: Config(channels=(4, 8, 16), features=16))
 

@@ -15,7 +15,7 @@ SEED = 0  # of the made-up digits; a training's own seed starts at 1
 TEMPERATURES = np.geomspace(0.4, 2.5, 60)
 # Chosen on the development drawings (docs/experiments.md): real hands are odder than made-up ones,
 # so confidence in them is to be lower, and the share of them refused is several times as large.
-WARMER = 1.2
+WARMER = 1.15
 ODD = 0.007
 UNCLEAR = 0.001
 

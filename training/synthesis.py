@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from classifier.model import NOT_A_DIGIT
 from classifier.preprocess import render_strokes, to_input
-from training.glyphs import AMENDMENTS, DIGITS, OTHERS
+from training.glyphs import DIGITS, OTHERS, SLASHES
 
 Points = NDArray[np.float64]
 Images = NDArray[np.uint8]
@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 
 # A digit that is written in many styles is drawn more often: each style counts the same.
 STYLES = [(digit, style) for digit, styles in DIGITS.items() for style in styles]
-SCALE = 4  # at which lines are drawn onto a digit
+SCALE = 4  # at which lines are drawn onto a zero
 STEPS = 8  # points that a smooth stroke gets between two of its glyph's points
 
 
@@ -45,22 +45,21 @@ def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Im
     return np.stack([kinds[kind][1]() for kind in chosen]), np.full(count, NOT_A_DIGIT)
 
 
-def amended(count: int, source: Images, labels: Labels, rng: np.random.Generator) -> tuple[Images, Labels]:
-    """Return (count, 28, 28) of the source's 0s and 1s with what other hands add to them: a slash, a dot, a
-    flag, a foot. All but that is a real hand's."""
-    chosen = rng.choice(np.flatnonzero(np.isin(labels, list(AMENDMENTS))), count)
-    return np.stack([_amended(source[index], int(labels[index]), rng) for index in chosen]), labels[chosen]
+def slashed(count: int, zeros: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
+    """Return (count, 28, 28) of real zeros with what other hands add to them, a slash, a bar or a dot, and
+    their labels. All but that is a real hand's."""
+    chosen = zeros[rng.integers(0, len(zeros), count)]
+    return np.stack([_slashed(zero, rng) for zero in chosen]), np.zeros(count, np.int64)
 
 
-def _amended(image: Images, label: int, rng: np.random.Generator) -> Images:
-    """Draw one amendment's lines onto a digit, with a pen about as wide as MNIST's."""
-    large = Image.fromarray(image).resize((28 * SCALE, 28 * SCALE), Image.Resampling.BICUBIC)
+def _slashed(zero: Images, rng: np.random.Generator) -> Images:
+    """Draw a line onto a zero, with a pen about as wide as MNIST's."""
+    large = Image.fromarray(zero).resize((28 * SCALE, 28 * SCALE), Image.Resampling.BICUBIC)
     inked = np.asarray(large) > 127
     rows = np.flatnonzero(inked.any(axis=1))
-    brush, width = ImageDraw.Draw(large), int(rng.integers(SCALE, 4 * SCALE))
-    for line in AMENDMENTS[label][rng.integers(len(AMENDMENTS[label]))]:
-        ends = np.array(line) + rng.normal(0, 0.05, (2, 2))
-        brush.line([_place(inked, rows, x, y) for x, y in ends.tolist()], fill=255, width=width)
+    ends = np.array(SLASHES[rng.integers(len(SLASHES))]) + rng.normal(0, 0.05, (2, 2))
+    places = [_place(inked, rows, x, y) for x, y in ends.tolist()]
+    ImageDraw.Draw(large).line(places, fill=255, width=int(rng.integers(SCALE, 4 * SCALE)))
     return to_input(np.asarray(large))
 
 

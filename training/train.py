@@ -22,16 +22,17 @@ from training.dataset import Digits
 class Settings:
     """The defaults are those of the shipped model."""
 
-    epochs: int = 11
+    epochs: int = 30
     seed: int = 1
     batch: int = 256
     learning_rate: float = 0.004  # the highest; it rises for the first tenth, then falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
     averaging: float = 0.998  # decay of the weights' moving average, a step
-    made_up_digits: int = 25_000
-    amended_digits: int = 12_000
+    made_up_digits: int = 35_000
+    slashed_zeros: int = 8_000
     non_digits: int = 22_000
+    renewal: int = 4  # epochs until the made-up drawings are made anew
     config: Config = field(default_factory=Config)
     strength: Strength = field(default_factory=Strength)
 
@@ -76,6 +77,8 @@ def train(
         optimizer, settings.learning_rate, settings.epochs * steps, pct_start=0.1, cycle_momentum=False
     )
     for epoch in range(settings.epochs):
+        if epoch and epoch % settings.renewal == 0:
+            pool = _pool(digits, settings, epoch)
         network.train()
         for step, (images, labels) in enumerate(_batches(pool, settings, epoch)):
             loss = _loss(network, images.to(device), labels.to(device), settings)
@@ -90,14 +93,14 @@ def train(
     return averaged.cpu()
 
 
-def _pool(digits: Digits, settings: Settings) -> Digits:
-    """The digits together with the made-up drawings."""
-    rng = np.random.default_rng(settings.seed)
+def _pool(digits: Digits, settings: Settings, epoch: int = 0) -> Digits:
+    """The digits together with made-up drawings that no earlier pool of the training held."""
+    rng = np.random.default_rng((settings.seed, epoch))
     spoilable = digits.images[(digits.labels >= 2) & (digits.labels <= 5)]
     return (
         digits
         + Digits(*synthesis.digits(settings.made_up_digits, rng))
-        + Digits(*synthesis.amended(settings.amended_digits, digits.images, digits.labels, rng))
+        + Digits(*synthesis.slashed(settings.slashed_zeros, digits.images[digits.labels == 0], rng))
         + Digits(*synthesis.non_digits(settings.non_digits, spoilable, rng))
     )
 
