@@ -16,7 +16,7 @@ TEMPERATURES = np.geomspace(0.4, 2.5, 60)
 # Chosen on the development drawings (docs/experiments.md): real hands are odder than made-up ones,
 # so confidence in them is to be lower, and the share of them refused is several times as large.
 WARMER = 1.15
-ODD = 0.007
+ODD = 0.004
 UNCLEAR = 0.001
 
 
