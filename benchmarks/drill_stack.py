@@ -143,7 +143,8 @@ def first_deploy(server: Server, report: Report) -> None:
     report.row(
         "first `make deploy`, images built on the server", f"{seconds:.0f} s", answer.status_code == 201
     )
-    tasks = dict(server.ssh(f"docker stack services mnistsite --format '{TASKS}'").stdout.split())
+    services = server.ssh(f"docker stack services mnistsite --format '{TASKS}'").stdout
+    tasks = dict(line.split() for line in services.splitlines())
     seen = f"web {tasks['mnistsite_web']}, ui {tasks['mnistsite_ui']}"
     report.row("replicas", seen, (tasks["mnistsite_web"], tasks["mnistsite_ui"]) == ("3/3", "2/2"))
     password = server.ssh("cat /srv/mnistsite/secrets/admin_password").stdout
