@@ -22,6 +22,11 @@ def in_words(answer: Answer) -> str:
     return "Very sure" if answer["confidence"] >= 0.98 else "Quite sure"
 
 
+def certainty(answer: Answer) -> str:
+    """The confidence in the digit, which beside "no digit" would be read as how sure that is."""
+    return "" if answer["reason"] == "not_a_digit" else f"<span>{per_cent(answer['confidence'])}</span>"
+
+
 def picture(png: str, text: str, css_class: str = "pixels") -> str:
     """An image from base64."""
     return (
@@ -48,7 +53,7 @@ def card(answer: Answer) -> str:
         f'<div class="card{doubt}" data-prediction="{html.escape(answer["id"])}">'
         f'<div class="digit">{answer["digit"]}</div>'
         f'<div class="sure"><strong>{in_words(answer)}</strong> '
-        f"<span>{per_cent(answer['confidence'])}</span></div>"
+        f"{certainty(answer)}</div>"
         f'<figure class="seen">{picture(answer["input"], "What the model saw")}'
         f"<figcaption>What the model saw</figcaption></figure>{bars(answer['probabilities'])}</div>"
     )
