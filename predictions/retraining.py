@@ -79,14 +79,14 @@ def _train(
     from classifier.checkpoint import Checkpoint, dump, load
     from training.calibrate import calibrate
     from training.dataset import without_copies
-    from training.finetune import Progress, finetune
+    from training.finetune import Step, finetune
 
     started = time.monotonic()
     start, curve = load(bytes(parent.checkpoint)).network(), []
     known, train = without_copies(mnist.train, mnist.test), all_of(drawings.on(Side.TRAIN))
     validation = mnist.validation + digits_of(drawings.on(Side.VALIDATION))
 
-    def on_step(progress: Progress) -> None:
+    def on_step(progress: Step) -> None:
         report(progress.step / progress.steps, f"step {progress.step} of {progress.steps}")
         if progress.accuracy is not None:
             curve.append(asdict(progress))

@@ -8,7 +8,7 @@ from training.augment import Strength, augment, change_width
 
 IMAGES = to_tensor(torch.from_numpy(samples.mnist().train.images[:200]))
 ALL = Strength(unchanged=0)
-STILL = Strength(unchanged=0, thicker=0, thinner=0, turn=0, slant=0, stretch=0, bend=0)
+STILL = Strength(unchanged=0, thicker=0, thinner=0, turn=0, slant=0, stretch=0, bend=0, shift=0.5, zoom=0)
 INDEX = torch.arange(28, dtype=torch.float32)
 
 
@@ -44,7 +44,7 @@ def test_the_result_is_normalised_as_serving_normalises() -> None:
     mass = images.sum(dim=(1, 2))
     for axis in (1, 2):
         centre = (images.sum(dim=axis) * INDEX).sum(dim=1) / mass
-        assert ((centre - 14).abs() < 0.75).float().mean() > 0.95
+        assert ((centre - 14).abs() < 1.25).float().mean() > 0.95
     sides = torch.stack([(images.amax(dim=axis) > 0.2).sum(dim=1) for axis in (1, 2)]).amax(dim=0)
     assert ((sides >= 18) & (sides <= 22)).float().mean() > 0.95
 

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.django_db
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample instead of MNIST, and few ways to draw."""
     monkeypatch.setattr(dataset, "load_mnist", lambda folder: samples.mnist())
-    monkeypatch.setattr(report, "SAMPLE", 5)
+    monkeypatch.setattr(report, "GRID", 5)
+    monkeypatch.setattr(report, "MOVED", 5)
     monkeypatch.setattr(evaluate, "PLACES", ((0, 0), (1, 1)))
 
 

@@ -16,6 +16,7 @@ from predictions.versions import ModelVersion, Promotion
 from tests import samples
 from training import dataset, recipe, train
 from training.dataset import DatasetError
+from training.finetune import FineTuning
 
 # The command lets go of its connection during the training, which a test's own transaction would not survive.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +36,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample instead of MNIST, and a tiny network: everything else is real."""
     monkeypatch.setattr(dataset, "load_mnist", lambda folder: samples.mnist())
     monkeypatch.setattr(train, "Settings", Tiny)
+    monkeypatch.setattr(recipe, "CLOSING", FineTuning(steps=3, batch=64, made_up=64))
 
 
 def run(*options: str) -> str:
@@ -53,11 +55,12 @@ def test_a_version_is_stored_with_everything_that_says_where_it_comes_from(
     assert version.code_version == recipe.code_version()
     assert version.metrics["mnist_test"]["count"] == 1_000
     assert version.metrics["settings"]["epochs"] == 1
+    assert version.metrics["closing"]["steps"] == 3
     Predictor.from_bytes(bytes(version.checkpoint)).read(samples.mnist().test.images[:1])
     assert f"Model version {version}" in output
     assert f"{version.metrics['mnist_test']['accuracy']:.2%} of 1,000" in output
     bar = capsys.readouterr().err
-    assert all(word in bar for word in ("epoch 1/1", "loss=", "validation="))
+    assert all(word in bar for word in ("epoch 1/1", "closing", "loss=", "validation="))
 
 
 def test_one_seed_gives_the_same_weights() -> None:

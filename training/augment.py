@@ -27,12 +27,14 @@ class Strength:
     """Standard deviations, in the units named."""
 
     unchanged: float = 0.25  # probability that an image stays as it is
-    thicker: float = 1.6  # pixels on each side of a stroke, at most
+    thicker: float = 3.2  # pixels on each side of a stroke, at most
     thinner: float = 0.8
     turn: float = 0.12  # radians
     slant: float = 0.15
     stretch: float = 0.12  # of the logarithm of the aspect
     bend: float = 0.8  # pixels
+    shift: float = 1.0  # pixels, at most; MNIST's moving by whole pixels leaves 0.5 of it
+    zoom: float = 0.04  # of the longer side, at most
 
 
 def augment(images: Tensor, strength: Strength, random: torch.Generator) -> Tensor:
@@ -47,9 +49,10 @@ def _change(images: Tensor, strength: Strength, random: torch.Generator) -> Tens
     images = change_width(images, strength, random)
     matrices = _affine(len(images), strength, random)
     bends = _bends(len(images), strength, random)
-    centres = CENTRE + torch.rand(len(images), 2, generator=random) - 0.5  # MNIST moves by whole pixels
+    shifts, zooms = torch.rand(len(images), 3, generator=random).mul(2).sub(1).split((2, 1), dim=1)
+    centres, box = CENTRE + shifts * strength.shift, BOX * (1 + zooms * strength.zoom)
     sides, mass = _measure(_sample(images, _warp(_PLACES, matrices, bends)))
-    scale = (sides.amax(dim=1) / BOX).view(-1, 1, 1, 1)
+    scale = (sides.amax(dim=1, keepdim=True) / box).view(-1, 1, 1, 1)
     # The output's centre shows the warped image's centre of mass. Sampled once from the image itself,
     # for sampling the warped image again would blur it twice.
     places = (_PLACES + HALF - centres.view(-1, 1, 1, 2)) * scale + mass.view(-1, 1, 1, 2) - HALF
@@ -59,9 +62,9 @@ def _change(images: Tensor, strength: Strength, random: torch.Generator) -> Tens
 
 def change_width(images: Tensor, strength: Strength, random: torch.Generator) -> Tensor:
     """Grow or shrink strokes by up to whole pixels and parts of them: a blend of the image with its
-    neighbourhood's maximum or minimum."""
+    neighbourhood's maximum or minimum. Squared, for very wide pens are rare."""
     amount = torch.rand(len(images), 1, 1, 1, generator=random) * 2 - 1
-    thicker = (amount * strength.thicker).clamp(min=0)
+    thicker = amount.clamp(min=0).square() * strength.thicker
     thinner = (-amount * strength.thinner).clamp(min=0)
     for _ in range(math.ceil(strength.thicker)):
         images = torch.lerp(images, _spread(images), thicker.clamp(max=1))

@@ -42,7 +42,7 @@ class FineTuning:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Step:
     """`accuracy` is the validation accuracy, measured ten times in all."""
 
     step: int
@@ -57,7 +57,7 @@ def finetune(
     drawings: Digits,
     validation: Digits,
     settings: FineTuning,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[Step], None] = lambda progress: None,
 ) -> DigitNet:
     """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". What
     `report` raises ends the training. `validation` only shows progress: it chooses nothing."""
@@ -81,7 +81,7 @@ def finetune(
         average.update_parameters(student)
         measured = step % max(1, settings.steps // 10) == 0
         accuracy = validation_accuracy(averaged(), validation, "cpu") if measured else None
-        report(Progress(step, settings.steps, loss.item(), accuracy))
+        report(Step(step, settings.steps, loss.item(), accuracy))
     return averaged()
 
 

@@ -23,12 +23,14 @@ from training.evaluate import (
 )
 
 MNIST = "MNIST test"
-SAMPLE = 200  # drawings for the grid and for the changed answers: each is drawn in hundreds of ways
+GRID = 200  # drawings for the grid: each is drawn in hundreds of ways
+MOVED = 1_000  # drawings for the changed answers, which are few
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Accuracy by size and pen over one sample of drawings, and as strokes over the same sample."""
+    """Accuracy by size and pen over one sample of drawings, as strokes over the same sample, and the share of
+    answers that change over a larger one."""
 
     cells: NDArray[np.float64]
     strokes: float
@@ -69,9 +71,9 @@ def _ways(drawings: Drawings) -> dict[str, Images]:
 
 
 def _grid(predictor: Predictor, drawings: Drawings) -> Grid:
-    sample = drawings.sample(SAMPLE)
+    sample = drawings.sample(GRID)
     strokes = ask(predictor, as_strokes(sample), sample.labels).correct.mean()
-    return Grid(grid(predictor, sample), float(strokes), changed_answers(predictor, sample))
+    return Grid(grid(predictor, sample), float(strokes), changed_answers(predictor, drawings.sample(MOVED)))
 
 
 def table(report: Report) -> str:

@@ -130,11 +130,16 @@ class Bar(tqdm):  # type: ignore[type-arg]
         self.epochs = epochs
 
     def show(self, progress: "Progress") -> None:
-        self.total = self.epochs * progress.steps
-        self.set_description(f"epoch {min(progress.epoch + 1, self.epochs)}/{self.epochs}", refresh=False)
+        closing = progress.epoch == self.epochs
+        total = progress.steps if closing else self.epochs * progress.steps
+        if total != self.total:
+            self.reset(total)
+        name = "closing" if closing else f"epoch {progress.epoch + 1}/{self.epochs}"
+        self.set_description(name, refresh=False)
         accuracy = "-" if progress.accuracy is None else f"{progress.accuracy:.2%}"
         self.set_postfix(loss=f"{progress.loss:.3f}", validation=accuracy, refresh=False)
-        self.update(progress.epoch * progress.steps + progress.step - self.n)
+        before = 0 if closing else progress.epoch * progress.steps
+        self.update(before + progress.step - self.n)
 
 
 def stored(checkpoint: "Checkpoint", seconds: float, manifest: dict[str, dict[str, int]]) -> ModelVersion:

@@ -1,0 +1,62 @@
+"""From digits to a checkpoint, with a tiny network on the sample."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from classifier.model import Config
+from classifier.predictor import Predictor
+from tests import samples
+from training import recipe, synthesis
+from training.finetune import FineTuning
+from training.train import Progress, Settings
+
+TINY = Settings(
+    epochs=1,
+    batch=64,
+    made_up_digits=64,
+    slashed_zeros=32,
+    non_digits=64,
+    config=Config(channels=(4, 8, 16), features=16),
+)
+
+
+@cache
+def made() -> tuple[Predictor, list[Progress], list[np.ndarray]]:
+    """A predictor, what was reported, and the made-up digits in the order in which they were made."""
+    progress: list[Progress] = []
+    drawn: list[np.ndarray] = []
+
+    def digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = original(count, rng)
+        drawn.append(images)
+        return images, labels
+
+    original = synthesis.digits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthesis, "digits", digits)
+        patch.setattr(recipe, "CLOSING", FineTuning(steps=3, batch=64, made_up=64))
+        checkpoint = recipe.make_checkpoint(samples.mnist(), TINY, progress.append)
+    return Predictor(checkpoint.network(), checkpoint.calibration), progress, drawn
+
+
+def test_the_closing_is_reported_as_one_more_epoch() -> None:
+    _, progress, _ = made()
+    assert [(step.step, step.steps) for step in progress if step.epoch == TINY.epochs] == [
+        (1, 3),
+        (2, 3),
+        (3, 3),
+    ]
+    assert progress[-1].epoch == TINY.epochs
+
+
+def test_the_closing_makes_up_drawings_that_the_training_has_not_seen() -> None:
+    _, _, (training, closing, *_) = made()
+    assert not {image.tobytes() for image in training} & {image.tobytes() for image in closing}
+
+
+def test_the_checkpoint_reads() -> None:
+    predictor, _, _ = made()
+    (reading,) = predictor.read(samples.mnist().test.images[:1])
+    assert sum(reading.probabilities) == pytest.approx(1)
