@@ -1,15 +1,26 @@
-"""The committed samples of tests/data."""
+"""The committed samples of tests/data, and a training small enough for them."""
 
 from pathlib import Path
 
 import numpy as np
 
+from classifier.model import Config
 from training.dataset import Digits, Mnist
 from training.drawings import Drawings, load_drawings
+from training.train import Settings
 
 DATA = Path(__file__).with_name("data")
 STROKES = DATA / "strokes-sample.npz"
 LETTERS = DATA / "letters-sample.npz"
+TINY = Settings(
+    epochs=3,
+    batch=64,
+    made_up_digits=100,
+    slashed_zeros=50,
+    non_digits=100,
+    averaging=0.9,
+    config=Config(channels=(4, 8, 16), features=16),
+)
 
 
 def mnist() -> Mnist:

@@ -1,25 +1,18 @@
 """From digits to a checkpoint, with a tiny network on the sample."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from classifier.model import Config
 from classifier.predictor import Predictor
 from tests import samples
 from training import recipe, synthesis
 from training.finetune import FineTuning
-from training.train import Progress, Settings
+from training.train import Progress
 
-TINY = Settings(
-    epochs=1,
-    batch=64,
-    made_up_digits=64,
-    slashed_zeros=32,
-    non_digits=64,
-    config=Config(channels=(4, 8, 16), features=16),
-)
+TINY = replace(samples.TINY, epochs=1)
 
 
 @cache

@@ -6,25 +6,15 @@ from functools import cache
 import pytest
 import torch
 
-from classifier.model import Config, DigitNet
+from classifier.model import DigitNet
 from tests import samples
-from training.train import Progress, Settings, train, validation_accuracy
-
-TINY = Settings(
-    epochs=3,
-    batch=64,
-    made_up_digits=100,
-    slashed_zeros=50,
-    non_digits=100,
-    averaging=0.9,
-    config=Config(channels=(4, 8, 16), features=16),
-)
+from training.train import Progress, train, validation_accuracy
 
 
 @cache
 def trained(seed: int = 1) -> tuple[DigitNet, list[Progress]]:
     mnist, progress = samples.mnist(), []
-    network = train(mnist.train, mnist.validation, replace(TINY, seed=seed), progress.append)
+    network = train(mnist.train, mnist.validation, replace(samples.TINY, seed=seed), progress.append)
     return network, progress
 
 
@@ -37,7 +27,7 @@ def test_it_learns() -> None:
 
 def test_progress_tells_epoch_step_loss_and_validation_accuracy() -> None:
     network, progress = trained()
-    steps = 1_050 // TINY.batch
+    steps = 1_050 // samples.TINY.batch
     assert [(step.epoch, step.step) for step in progress] == [
         (epoch, step) for epoch in range(3) for step in range(steps + 1)
     ]
@@ -55,7 +45,7 @@ def test_one_seed_gives_the_same_weights_and_another_others() -> None:
 
 def test_made_up_drawings_are_made_anew_after_some_epochs() -> None:
     mnist, kept = samples.mnist(), trained()[0].state_dict()
-    network = train(mnist.train, mnist.validation, replace(TINY, renewal=1))
+    network = train(mnist.train, mnist.validation, replace(samples.TINY, renewal=1))
     assert not torch.equal(kept["head.weight"], network.state_dict()["head.weight"])
 
 
@@ -68,7 +58,7 @@ def test_the_network_is_ready_to_serve() -> None:
 def test_training_leaves_the_data_as_it_was() -> None:
     mnist = samples.mnist()
     before = mnist.train.fingerprint()
-    train(mnist.train, mnist.validation, replace(TINY, epochs=1))
+    train(mnist.train, mnist.validation, replace(samples.TINY, epochs=1))
     assert mnist.train.fingerprint() == before
 
 
@@ -78,5 +68,5 @@ def test_too_few_drawings_for_one_batch_are_an_error() -> None:
         train(
             mnist.train[:40],
             mnist.validation,
-            replace(TINY, made_up_digits=5, slashed_zeros=1, non_digits=1),
+            replace(samples.TINY, made_up_digits=5, slashed_zeros=1, non_digits=1),
         )
