@@ -18,7 +18,7 @@ from training.finetune import FineTuning, Step, finetune
 from training.train import Progress, Settings, train
 
 # A training ends with a short one at a low rate, on new made-up drawings and fewer of them: fewer errors on
-# digits and drawings alike (docs/experiments.md).
+# MNIST and on wide pens (docs/experiments.md).
 CLOSING = FineTuning(steps=800, made_up=12_000)
 
 
