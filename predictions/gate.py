@@ -1,4 +1,5 @@
-"""The gate: compares a version with the active one, on MNIST's test set and on the drawings' hold-out."""
+"""The gate: compares a version with the active one, on MNIST's test set and on the drawings' hold-out, and
+with the version that its family began with."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from predictions.splits import LabelDoubt, Side, SplitRow, reviewed_drawings
 from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
+    from training.compare import Check
     from training.dataset import Digits
 
 
@@ -33,15 +35,14 @@ def compare_with_active(report: Report, version: str) -> dict[str, Any]:
     candidate, active = ModelVersion.objects.get(name=version), ModelVersion.objects.active()
     if active is None or active == candidate:
         return {"passed": True, "checks": []}
-    predictors = serving.load(active), serving.load(candidate)
     checks = []
     for number, (name, digits) in enumerate(test_sets().items()):
         report(number / 3, f"comparing with {active} on {name}")
-        before, after = (predictor.probabilities(digits.images)[0] for predictor in predictors)
-        checks += compare.checks_of(compare.Paired(name, digits.labels, before, after))
+        checks += _checks_on(name, digits, candidate, active)
     report(2 / 3, "timing")
     one = test_sets()["MNIST test"].images[:1]
-    checks.append(compare.not_slower(partial(predictors[0].read, one), partial(predictors[1].read, one)))
+    before, after = (serving.load(version) for version in (active, candidate))
+    checks.append(compare.not_slower(partial(before.read, one), partial(after.read, one)))
     checks.append(compare.labels_trusted(*new_labels(active)))
     decision = {
         "against": active.name,
@@ -51,6 +52,20 @@ def compare_with_active(report: Report, version: str) -> dict[str, Any]:
     }
     ModelVersion.objects.filter(pk=candidate.pk).update(gate=decision)
     return decision
+
+
+def _checks_on(name: str, digits: "Digits", candidate: ModelVersion, active: ModelVersion) -> "list[Check]":
+    """Against the active version, and on accuracy also against the one that the candidate's fine-tunings
+    began with: many steps that each lose too little to tell may add up to a loss that can be told."""
+    from training.compare import Paired, checks_of, not_worse
+
+    before, after = (serving.load(version).probabilities(digits.images)[0] for version in (active, candidate))
+    checks = checks_of(Paired(name, digits.labels, before, after))
+    origin = candidate.origin()
+    if origin not in (active, candidate):
+        first = serving.load(origin).probabilities(digits.images)[0]
+        checks.append(not_worse(Paired(f"{name} since {origin}", digits.labels, first, after)))
+    return checks
 
 
 def new_labels(active: ModelVersion) -> tuple[int, int]:

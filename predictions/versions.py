@@ -60,6 +60,14 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def origin(self) -> "ModelVersion":
+        """The version that this one's line of fine-tunings began with; itself where it was not fine-tuned."""
+        parents = dict(ModelVersion.objects.values_list("pk", "parent"))
+        key = self.pk
+        while parent := parents[key]:
+            key = parent
+        return ModelVersion.objects.get(pk=key)
+
     @transaction.atomic
     def promote(self, by: Any = None, reason: str = "", *, override: bool = False) -> "Promotion":  # noqa: ANN401
         """Make this the version that answers, and log it. `by` is None for the command line.

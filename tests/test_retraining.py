@@ -8,11 +8,14 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from classifier.checkpoint import dump, load
+from predictions.gate import compare_with_active
 from predictions.retraining import TRAINING_LOCK, TrainingRunsError, new_drawings, retrain
 from predictions.splits import fingerprint, reviewed_drawings, side_of
 from predictions.versions import ModelVersion
 from predictions.watch import Watch
 from tests.drawings import accepted, logged
+from tests.rows import version as version_named
 from training.dataset import Mnist
 from training.recipe import code_version
 from training.synthesis import digits
@@ -84,6 +87,26 @@ def test_gate_has_compared_the_new_version(reviewed: ModelVersion) -> None:
         "forward time",
         "reviewed labels",
     ]
+
+
+def forgetful(name: str, parent: ModelVersion) -> ModelVersion:
+    """A version whose network reads no nine any more."""
+    checkpoint = load(bytes(parent.checkpoint))
+    checkpoint.weights["head.bias"][9] = -100
+    version = version_named(name)
+    version.checkpoint, version.parent = dump(checkpoint), parent
+    version.save()
+    return version
+
+
+def test_gate_sees_what_many_small_losses_add_up_to(version: ModelVersion, small_mnist: Mnist) -> None:
+    worse = forgetful("v2", version)
+    worse.promote(reason="as bad as the next one", override=True)
+    candidate = forgetful("v3", worse)
+    gate = compare_with_active(quiet, candidate.name)
+    assert gate["against"] == worse.name
+    failed = [check["name"] for check in gate["checks"] if not check["passed"]]
+    assert failed == [f"accuracy on MNIST test since {version}"]
 
 
 def test_one_seed_gives_the_same_weights(reviewed: ModelVersion) -> None:
