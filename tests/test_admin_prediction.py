@@ -171,6 +171,11 @@ def test_an_unknown_version_in_the_address_filters_nothing(desk: Client, unknown
     assert [found.pk for found in answer.context["cl"].result_list] == [row.pk]
 
 
+@pytest.mark.parametrize("query", ["source=%00", "review_status__exact=a%00", "q=%00"])
+def test_an_address_with_a_nul_is_a_bad_request(desk: Client, query: str) -> None:
+    assert desk.get(f"{LIST}?{query}").status_code == 400
+
+
 def test_search_finds_an_id_by_its_beginning_and_a_visitor(desk: Client) -> None:
     visitor = uuid.uuid4()
     row = rows.prediction(visitor=visitor)
