@@ -164,7 +164,7 @@ def test_the_version_filter_names_versions(desk: Client) -> None:
     assert "v2" in answer.content.decode()
 
 
-@pytest.mark.parametrize("unknown", ["abc", "0", "%00"])
+@pytest.mark.parametrize("unknown", ["abc", "0"])
 def test_an_unknown_version_in_the_address_filters_nothing(desk: Client, unknown: str) -> None:
     row = rows.prediction()
     answer = desk.get(f"{LIST}?model_version__id__exact={unknown}")
