@@ -54,6 +54,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         if options["api"] is None:
             call_command("setup", stdout=self.stdout)
+            call_command("collectstatic", interactive=False, verbosity=0)
         if Prediction.objects.exists():
             raise CommandError("The log is not empty: the demo needs a database of its own.")
         drawings, sets = load(options["drawings"], options["unseen"])
