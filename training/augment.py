@@ -24,17 +24,17 @@ _SHARPEN = torch.tensor([[0.0, -0.1, 0.0], [-0.1, 1.4, -0.1], [0.0, -0.1, 0.0]])
 
 @dataclass(frozen=True)
 class Strength:
-    """Standard deviations, in the units named."""
+    """Standard deviations, in the units named. The defaults are those of a training from random weights."""
 
     unchanged: float = 0.25  # probability that an image stays as it is
-    thicker: float = 3.2  # pixels on each side of a stroke, at most
+    thicker: float = 2.4  # pixels on each side of a stroke, at most
     thinner: float = 0.8
     turn: float = 0.12  # radians
     slant: float = 0.15
     stretch: float = 0.12  # of the logarithm of the aspect
     bend: float = 0.8  # pixels
-    shift: float = 1.0  # pixels, at most; MNIST's moving by whole pixels leaves 0.5 of it
-    zoom: float = 0.04  # of the longer side, at most
+    shift: float = 0.5  # pixels, at most; MNIST's moving by whole pixels leaves that much
+    zoom: float = 0.0  # of the longer side, at most
 
 
 def augment(images: Tensor, strength: Strength, random: torch.Generator) -> Tensor:

@@ -34,8 +34,7 @@ class Settings:
     non_digits: int = 22_000
     renewal: int = 4  # epochs until the made-up drawings are made anew
     config: Config = field(default_factory=Config)
-    # Milder than in fine-tuning: after thirty epochs of the stronger one, the closing gains less on drawings.
-    strength: Strength = field(default_factory=lambda: Strength(thicker=2.4, shift=0.5, zoom=0))
+    strength: Strength = field(default_factory=Strength)
 
 
 @dataclass(frozen=True)
