@@ -5,20 +5,16 @@ away afterwards. Needs a Docker engine that may be asked without sudo, and Chrom
 """
 
 import json
-import os
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
+from benchmarks.compose_copy import PORTS, PROJECT, RELEASES, Stack, copied_checkout
 from benchmarks.drilling import (
     INTRANET,
     ONE,
@@ -31,73 +27,9 @@ from benchmarks.drilling import (
     is_confined,
 )
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-PROJECT = "mnistsite-drill"
-PORTS = {"HTTP_PORT": "18180", "HTTPS_PORT": "18143"}
 SITE = f"http://localhost:{PORTS['HTTP_PORT']}"
 SECURE_SITE = f"https://{INTRANET}:{PORTS['HTTPS_PORT']}"
 SERVICES = ["db", "web", "worker", "ui", "proxy", "backup"]
-RELEASES = {"RELEASE": "drill", "PROXY_RELEASE": "drill", "BACKUP_RELEASE": "drill"}
-
-
-class Stack:
-    """The compose file of a copied checkout."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.environment = os.environ | RELEASES | PORTS | {"COMPOSE_PROJECT_NAME": PROJECT}
-
-    def run(self, *command: str, answer: str = "") -> str:
-        """Output of a command in the copy; on failure, its error output ends the drill."""
-        result = subprocess.run(
-            command, cwd=self.directory, env=self.environment, input=answer, capture_output=True, text=True
-        )
-        if result.returncode:
-            sys.exit(f"{' '.join(command)}:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
-        return result.stdout.strip()
-
-    def compose(self, *arguments: str) -> str:
-        return self.run("docker", "compose", *arguments)
-
-    def up(self, *arguments: str) -> float:
-        """Seconds until everything is healthy."""
-        started = time.monotonic()
-        self.compose("up", "-d", "--wait", *arguments)
-        return time.monotonic() - started
-
-    def containers(self, service: str) -> list[dict]:
-        identities = self.compose("ps", "-q", service).split()
-        return json.loads(self.run("docker", "inspect", *identities)) if identities else []
-
-    def counts(self) -> str:
-        """Rows and checksum of every table."""
-        return self.compose("exec", "-T", "backup", "backup", "counts")
-
-    def logged(self) -> set[str]:
-        query = "SELECT id FROM predictions_prediction"
-        return set(self.compose("exec", "-T", "db", "psql", "-U", "mnistsite", "-Atc", query).split())
-
-
-@contextmanager
-def copied_checkout() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="mnistsite-drill-") as name:
-        files = subprocess.run(
-            ["git", "ls-files", "-coz", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, check=True
-        ).stdout.decode()
-        for file in filter(None, files.split("\0")):
-            if (REPOSITORY / file).is_file():
-                (Path(name) / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(REPOSITORY / file, Path(name) / file)
-        stack = Stack(Path(name))
-        try:
-            yield stack
-        finally:
-            subprocess.run(
-                ["docker", "compose", "down", "-v", "--timeout", "5"],
-                cwd=name,
-                env=stack.environment,
-                capture_output=True,
-            )
 
 
 def others_ports() -> set[int]:
@@ -119,22 +51,17 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()
 
 
-def size(stack: Stack, name: str) -> int:
-    """Megabytes."""
-    return int(stack.run("docker", "image", "inspect", "-f", "{{.Size}}", f"mnistsite-{name}:drill")) // 10**6
-
-
 def build_and_start(stack: Stack, report: Report) -> None:
     stack.run("deploy/make-env")
     started = time.monotonic()
     stack.compose("build", "--no-cache")
     report.row("clean build of all images, pip's downloads cached", f"{time.monotonic() - started:.0f} s")
-    append(stack, "predictions/api.py", "\n# changed\n")
+    stack.append("predictions/api.py", "\n# changed\n")
     started = time.monotonic()
     stack.compose("build", "web")
     report.row("build after a change of the code", f"{time.monotonic() - started:.1f} s")
     report.row(
-        "sizes", ", ".join(f"{name} {size(stack, name)} MB" for name in ("web", "ui", "proxy", "backup"))
+        "sizes", ", ".join(f"{name} {stack.size(name)} MB" for name in ("web", "ui", "proxy", "backup"))
     )
     seconds = stack.up()
     report.row("`up` on an empty machine until all is healthy", f"{seconds:.0f} s", seconds < 60)
@@ -247,37 +174,28 @@ def lose_the_database(stack: Stack, report: Report) -> None:
     report.row("backup, both volumes destroyed, restore", seen, not changed and servers == 3)
 
 
-def append(stack: Stack, file: str, text: str) -> None:
-    with (stack.directory / file).open("a") as source:
-        source.write(text)
-
-
 def update(stack: Stack, report: Report) -> None:
     """Under one name of the images, as on a server of one machine; to one web server, and to three."""
     for servers in (1, 3):
         stack.up("--scale", f"web={servers}")
         proxy = stack.containers("proxy")[0]["Id"]
-        append(stack, "predictions/api.py", f"\n# the next release, of {servers}\n")
-        before = images(stack)
+        stack.append("predictions/api.py", f"\n# the next release, of {servers}\n")
+        before = stack.images()
         with Load(SITE) as load:
             time.sleep(2)
             stack.run("make", "update")
             time.sleep(3)
-        missing, after = set(load.answered) - stack.logged(), images(stack)
+        missing, after = set(load.answered) - stack.logged(), stack.images()
         seen = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
         good = len(after) == servers and not set(before) & set(after) and not load.failed and not missing
         good = good and proxy == stack.containers("proxy")[0]["Id"]
         report.row(f"`make update` of {servers} web to a new image", seen, good)
 
 
-def images(stack: Stack) -> list[str]:
-    return [container["Image"] for container in stack.containers("web")]
-
-
 def broken_update(stack: Stack, report: Report, drill: str, file: str, text: str) -> None:
     """The containers stay, and what `up` would start next is what served before."""
     whole = (stack.directory / file).read_text()
-    append(stack, file, text)
+    stack.append(file, text)
     before = [container["Id"] for container in stack.containers("web")]
     with Load(SITE) as load:
         result = subprocess.run(

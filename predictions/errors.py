@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
@@ -92,14 +92,3 @@ class JsonErrorsMiddleware:
         if "Allow" in response:  # HTTP wants it with 405
             answer["Allow"] = response["Allow"]
         return answer
-
-
-def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: PostgreSQL's text knows no NUL, which the admin's filters would hand on to it."""
-
-    def refuse(request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META["QUERY_STRING"]:
-            raise BadRequest("A NUL character in the address.")
-        return get_response(request)
-
-    return refuse

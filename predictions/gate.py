@@ -1,5 +1,5 @@
-"""The gate: compares a version with the active one, on MNIST's test set and on the drawings' hold-out, and
-with the version that its family began with."""
+"""The gate: compares a version with the active one, and with the one that its line of fine-tunings began
+with, on MNIST's test set and on the drawings' hold-out."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from predictions.splits import LabelDoubt, Side, SplitRow, reviewed_drawings
 from predictions.versions import ModelVersion
 
 if TYPE_CHECKING:
+    from classifier.predictor import Predictor
     from training.compare import Check
     from training.dataset import Digits
 
@@ -35,14 +36,16 @@ def compare_with_active(report: Report, version: str) -> dict[str, Any]:
     candidate, active = ModelVersion.objects.get(name=version), ModelVersion.objects.active()
     if active is None or active == candidate:
         return {"passed": True, "checks": []}
+    predictors = {version: serving.load(version) for version in (active, candidate, candidate.origin())}
     checks = []
     for number, (name, digits) in enumerate(test_sets().items()):
         report(number / 3, f"comparing with {active} on {name}")
-        checks += _checks_on(name, digits, candidate, active)
+        checks += _checks_on(name, digits, predictors)
     report(2 / 3, "timing")
     one = test_sets()["MNIST test"].images[:1]
-    before, after = (serving.load(version) for version in (active, candidate))
-    checks.append(compare.not_slower(partial(before.read, one), partial(after.read, one)))
+    checks.append(
+        compare.not_slower(partial(predictors[active].read, one), partial(predictors[candidate].read, one))
+    )
     checks.append(compare.labels_trusted(*new_labels(active)))
     decision = {
         "against": active.name,
@@ -54,18 +57,19 @@ def compare_with_active(report: Report, version: str) -> dict[str, Any]:
     return decision
 
 
-def _checks_on(name: str, digits: "Digits", candidate: ModelVersion, active: ModelVersion) -> "list[Check]":
-    """Against the active version, and on accuracy also against the one that the candidate's fine-tunings
-    began with: many steps that each lose too little to tell may add up to a loss that can be told."""
+def _checks_on(name: str, digits: "Digits", predictors: "dict[ModelVersion, Predictor]") -> "list[Check]":
+    """Of the active version, the candidate and, where that is neither, the version that the candidate's
+    fine-tunings began with: many steps that each lose too little to tell may lose enough together."""
     from training.compare import Paired, checks_of, not_worse
 
-    before, after = (serving.load(version).probabilities(digits.images)[0] for version in (active, candidate))
-    checks = checks_of(Paired(name, digits.labels, before, after))
-    origin = candidate.origin()
-    if origin not in (active, candidate):
-        first = serving.load(origin).probabilities(digits.images)[0]
-        checks.append(not_worse(Paired(f"{name} since {origin}", digits.labels, first, after)))
-    return checks
+    active, candidate, *origin = predictors
+    read = {version: predictor.probabilities(digits.images)[0] for version, predictor in predictors.items()}
+
+    def paired(name: str, earlier: ModelVersion) -> Paired:
+        return Paired(name, digits.labels, read[earlier], read[candidate])
+
+    since = [not_worse(paired(f"{name} since {first}", first)) for first in origin]
+    return checks_of(paired(name, active)) + since
 
 
 def new_labels(active: ModelVersion) -> tuple[int, int]:
