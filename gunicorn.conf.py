@@ -12,11 +12,13 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory = tempfile.mkdtemp(pr
 import torch
 from prometheus_client import multiprocess
 
+from mnistsite import settings
+
 torch.set_num_threads(1)
 
 wsgi_app = "mnistsite.wsgi"
-bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('WEB_PORT', '8000')}"
-workers = int(os.environ.get("WEB_WORKERS", "2"))
+bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
+workers = settings.WEB_WORKERS
 threads = 4
 preload_app = True
 timeout = 30

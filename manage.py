@@ -8,4 +8,7 @@ from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mnistsite.settings")
+    from mnistsite import local
+
+    local.provide()
     execute_from_command_line(sys.argv)

@@ -89,8 +89,7 @@ def measure(rows: int, repeats: int) -> Measured:
 
 def pages(client: Any, rows: int) -> dict[str, Callable[[], Any]]:  # noqa: ANN401
     """Every kind of page; the list has fifty rows on each page."""
-    from predictions.models import Prediction
-    from predictions.versions import ModelVersion
+    from predictions.models import ModelVersion, Prediction
 
     newest = Prediction.objects.latest("created_at")
     version = ModelVersion.objects.latest("pk")

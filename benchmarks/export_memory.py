@@ -33,7 +33,7 @@ def export(name: str) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from predictions.export import accepted
+    from predictions.transfer.export import accepted
 
     drawings, before, started = accepted().count(), peak(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:

@@ -100,7 +100,7 @@ def measure(product: Product, promotions: int, connections: int) -> None:
 
 def promote_the_other() -> str:
     """Promote the version that does not answer, a copy of the shipped one at first; its name."""
-    from predictions.versions import ModelVersion
+    from predictions.models import ModelVersion
 
     versions = ModelVersion.objects
     other = versions.filter(active=False).first()

@@ -18,8 +18,8 @@ def main() -> None:
     import django
 
     django.setup()
-    from predictions.replay import replay
-    from predictions.versions import ModelVersion
+    from predictions.learning.replay import replay
+    from predictions.models import ModelVersion
 
     print("| read | drawings a second so far | memory, MB | peak, MB |")
     print("|---:|---:|---:|---:|", flush=True)

@@ -36,7 +36,6 @@ def main() -> None:
 def simulate(rows: int, data_dir: Path) -> None:
     from django.core.management import call_command
 
-    from predictions import demo_log
     from training.dataset import load_mnist
 
     call_command("setup", stdout=sys.stderr)
@@ -50,7 +49,6 @@ def simulate(rows: int, data_dir: Path) -> None:
 
 def fill(pool: object, rows: int) -> dict[UUID, int]:
     """A log that nobody has reviewed; the true label of every row."""
-    from predictions import demo_log
     from predictions.models import Prediction
 
     demo_log.REVIEWED = demo_log.IN_PROGRESS = 0.0

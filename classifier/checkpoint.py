@@ -1,9 +1,9 @@
 """A checkpoint: weights as safetensors with everything that reading them needs as JSON in the metadata."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from safetensors import SafetensorError
@@ -32,12 +32,41 @@ class Calibration:
     confidence: float = 0.5
 
 
+class SetFigures(TypedDict):
+    """How one set of digits is read: shares from 0 to 1; `interval` is the 95 % interval of the accuracy."""
+
+    count: int
+    errors: int
+    accuracy: float
+    interval: list[float]
+    calibration_error: float
+    refused: float
+
+
+class Metrics(TypedDict):
+    """What the weights come from, and how good they are. With the same of all that comes first, training
+    gives the same weights; `settings` is None where a network was fine-tuned, `sets` are figures by a set's
+    name."""
+
+    seed: int
+    data_fingerprint: str
+    code_version: str
+    trained_on: int
+    settings: dict[str, Any] | None
+    tuning: dict[str, Any]
+    curve: list[dict[str, Any]]
+    sets: dict[str, SetFigures]
+    seconds: int
+
+
 @dataclass(frozen=True)
 class Checkpoint:
+    """`metrics` is None before the weights have been measured."""
+
     config: Config
     weights: dict[str, Tensor]
     calibration: Calibration = Calibration()
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: Metrics | None = None
 
     def network(self) -> DigitNet:
         """Return the network in evaluation mode. Raises ValueError where weights and config don't fit."""

@@ -26,23 +26,22 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 class DrawingError(ValueError):
-    """The drawing can't be read; `code` is for programs, `status` is the HTTP status that says so."""
+    """The drawing can't be read; `code` is for programs: blank_drawing, not_an_image or image_too_large."""
 
-    def __init__(self, message: str, *, code: str, status: int) -> None:
+    def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
-        self.status = status
 
 
 def blank_drawing() -> DrawingError:
-    return DrawingError("The drawing is blank.", code="blank_drawing", status=422)
+    return DrawingError("The drawing is blank.", code="blank_drawing")
 
 
 def decode_image(data: bytes) -> Ink:
     """Return the ink of an image file: whatever differs from its background, in any colours.
 
-    Raises DrawingError: 400 where the bytes are no readable image, 413 for more than MAX_PIXELS pixels,
-    which are refused from the header, before anything is decoded.
+    Raises DrawingError: not_an_image, or image_too_large for more than MAX_PIXELS pixels, which are refused
+    from the header, before anything is decoded.
     """
     with _readable():
         return _ink(_pixels(_open(data)))
@@ -62,13 +61,11 @@ def _readable() -> Iterator[None]:
     except DrawingError:
         raise
     except Exception as error:
-        raise DrawingError("The file is not a readable image.", code="not_an_image", status=400) from error
+        raise DrawingError("The file is not a readable image.", code="not_an_image") from error
 
 
 def _open(data: bytes) -> Image.Image:
-    too_large = DrawingError(
-        f"The image has more than {MAX_PIXELS:,} pixels.", code="image_too_large", status=413
-    )
+    too_large = DrawingError(f"The image has more than {MAX_PIXELS:,} pixels.", code="image_too_large")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -126,7 +123,7 @@ def render_strokes(strokes: Sequence[Sequence[tuple[float, float]]], pen: float 
     """Draw strokes of finite (x, y) points, y down, in any unit; `pen` is a share of the longer side.
 
     Every stroke drawing gets the same pen, so that its width, which says nothing of the digit, can't
-    mislead. Raises DrawingError (422) where there is no point at all.
+    mislead. Raises DrawingError where there is no point at all.
     """
     paths = [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
     if not paths:
@@ -156,7 +153,7 @@ def to_input(ink: Ink) -> Ink:
     of 20 pixels, and moved by whole pixels until the centre of mass lies at index 14 (LeCun et al., 1998,
     "Gradient-Based Learning Applied to Document Recognition", section III-A).
 
-    A digit of MNIST that is cropped to its ink comes back bit for bit. Raises DrawingError (422) without ink.
+    A digit of MNIST that is cropped to its ink comes back bit for bit. Raises DrawingError without ink.
     """
     left, top, right, bottom = _box(ink)
     scale = BOX_SIZE / max(right - left, bottom - top)

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
-from mnistsite import environment as env
+from mnistsite import settings as given
 
 DEFAULT_PASSWORDS = {"", "admin", "changeme", "django", "example", "mnist", "password", "postgres", "secret"}
 
@@ -16,7 +16,7 @@ def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa:
     if not settings.PRODUCTION:
         return []
     findings = {
-        "E001": (len(env.text("SECRET_KEY")) < 50, "SECRET_KEY", "a random text of 50 characters or more"),
+        "E001": (len(given.SECRET_KEY) < 50, "SECRET_KEY", "a random text of 50 characters or more"),
         "E002": (not settings.ALLOWED_HOSTS, "ALLOWED_HOSTS", "the host names of the site, with commas"),
         "E003": (_has_default_database_password(), "DATABASE_URL", "a URL with a password of its own"),
         "E004": (_has_default_admin_password(), "DJANGO_SUPERUSER_PASSWORD", "a password of its own"),
@@ -41,7 +41,5 @@ def _has_default_database_password() -> bool:
 
 def _has_default_admin_password() -> bool:
     """Not set is fine: no account is made then, or one with a random password."""
-    password = env.text("DJANGO_SUPERUSER_PASSWORD", "unset")
-    return password.lower() in DEFAULT_PASSWORDS or password.lower() == env.text(
-        "DJANGO_SUPERUSER_USERNAME", "admin"
-    )
+    password = settings.ADMIN_PASSWORD.lower()
+    return bool(password) and password in DEFAULT_PASSWORDS | {settings.ADMIN_USERNAME.lower()}

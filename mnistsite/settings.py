@@ -1,65 +1,58 @@
-"""Django's settings, and the only reader of its environment.
+"""Django's settings, and the only reader of its environment. Importing them starts and writes nothing.
 
 Production settings are the default. PRODUCTION=true (set in the container image) adds HTTPS
 and refuses to start without the secrets that mnistsite/checks.py asks for; without it the site
-answers on the loopback address only.
+answers on the loopback address only, and manage.py brings what is not set (mnistsite/local.py).
 """
 
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.templatetags.static import static
+from environs import FileAwareEnv, validate
 from psycopg.conninfo import conninfo_to_dict
 
-from mnistsite import environment as env
+# A value may lie in the file that NAME_FILE names, which is how containers hand over secrets. A bad value
+# fails loudly.
+env = FileAwareEnv(strip_whitespace=True)
+AT_LEAST_0 = validate.Range(min=0)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
+VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 
-PRODUCTION = env.boolean("PRODUCTION", False)
-DEBUG = env.boolean("DEBUG", False)
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+PRODUCTION = env.bool("PRODUCTION", False)
+DEBUG = env.bool("DEBUG", False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+SECRET_KEY = env.str("SECRET_KEY", "")
 
-
-def local_secret_key() -> str:
-    """One random key a checkout, so that sessions survive a restart. Never used in production."""
-    file = VAR_DIR / "secret_key"
-    if not file.exists():
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(50))
-    return file.read_text()
+# Where `manage.py serve` and gunicorn listen.
+WEB_HOST = env.str("WEB_HOST", "127.0.0.1")
+WEB_PORT = env.str("WEB_PORT", "8000")
+UI_PORT = env.str("UI_PORT", "8501")
+WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=validate.Range(min=1))
 
 
-SECRET_KEY = env.text("SECRET_KEY") or ("" if PRODUCTION else local_secret_key())
-
-
-def database_url() -> str:
-    if url := env.text("DATABASE_URL"):
-        return url
-    from mnistsite import embedded_postgres
-
-    return embedded_postgres.database_url(VAR_DIR / "postgres")
+# One connection for each thread that serves, and a few to spare; a request that finds the database
+# away gives up before the visitor does.
+POOL = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8, validate=validate.Range(min=1)), "timeout": 3}
 
 
 def database(url: str) -> dict[str, Any]:
     """Django's form of a PostgreSQL URL; what is not name, user, password, host or port is an option."""
     parts = dict(conninfo_to_dict(url))
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    settings = {name: str(parts.pop(key, None) or "") for name, key in names.items()}
-    return {"ENGINE": "django.db.backends.postgresql", **settings, "OPTIONS": parts}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{name: str(parts.pop(key, None) or "") for name, key in names.items()},
+        "OPTIONS": {**parts, "pool": POOL, "connect_timeout": 3},
+        "CONN_HEALTH_CHECKS": True,
+    }
 
 
-# One connection for each thread that serves, and a few to spare; a request that finds the database
-# away gives up before the visitor does.
-POOL = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 8), "timeout": 3}
-DATABASE_URL = database_url()
+DATABASE_URL = env.str("DATABASE_URL", "")
 DATABASES = {"default": database(DATABASE_URL)}
-DATABASES["default"]["OPTIONS"] |= {"pool": POOL, "connect_timeout": 3}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -81,7 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "predictions.errors.JsonErrorsMiddleware",
+    "predictions.api.errors.JsonErrorsMiddleware",
     "mnistsite.middleware.refuse_nul",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -120,13 +113,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_I18N = False
 USE_TZ = True
 
 # Under /admin, since behind the proxy /static belongs to the drawing page.
 STATIC_URL = "admin/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(VAR_DIR / "static")))
+STATIC_ROOT = env.path("STATIC_ROOT", VAR_DIR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -135,7 +128,7 @@ STORAGES = {
 # HTTPS is ended by the proxy, which says so in a header; SITE is the proxy's address of the site, for
 # which it knows no plain HTTP unless the address asks for that. Health checks and the drawing page reach
 # Django from inside, without it.
-HTTPS = env.boolean("HTTPS", PRODUCTION and not env.text("SITE").startswith("http://"))
+HTTPS = env.bool("HTTPS", PRODUCTION and not env.str("SITE", "").startswith("http://"))
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^livez$", r"^readyz$", r"^metrics$"]
@@ -150,34 +143,37 @@ X_FRAME_OPTIONS = "DENY"
 # The largest body that the API reads, in bytes.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # Requests a second from one address to one web process; behind a proxy, the address that it names.
-API_RATE = env.text("API_RATE", "100/s")
-NINJA_NUM_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+API_RATE = env.str("API_RATE", "100/s")
+NINJA_NUM_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=AT_LEAST_0)
 
 # Where MNIST lies, or is fetched to.
-MNIST_DIR = Path(env.text("MNIST_DIR", str(VAR_DIR / "data")))
+MNIST_DIR = env.path("MNIST_DIR", VAR_DIR / "data")
 # At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
 # reviewed after so many days (0: keeps them).
-RETRAIN_AFTER = env.integer("RETRAIN_AFTER", 200)
-RETENTION_DAYS = env.integer("RETENTION_DAYS", 0)
+RETRAIN_AFTER = env.int("RETRAIN_AFTER", 200, validate=AT_LEAST_0)
+RETENTION_DAYS = env.int("RETENTION_DAYS", 0, validate=AT_LEAST_0)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # The queue tells of every job of the timetable, several a minute.
     "loggers": {"procrastinate": {"level": "WARNING"}},
 }
 
-# The first admin account's, which may be in a file; empty: `manage.py setup` makes a random one.
-ADMIN_PASSWORD = env.text("DJANGO_SUPERUSER_PASSWORD")
+# The first admin account, which `manage.py setup` makes; without a password, with a random one. A variable
+# that is set to nothing is not set.
+ADMIN_USERNAME = env.str("DJANGO_SUPERUSER_USERNAME", "") or "admin"
+ADMIN_EMAIL = env.str("DJANGO_SUPERUSER_EMAIL", "") or "admin@localhost"
+ADMIN_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", "")
 
 UNFOLD = {
-    "ENVIRONMENT": "predictions.admin.watch.banner",
+    "ENVIRONMENT": "predictions.admin.drift.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
-    "SITE_URL": env.text("UI_URL", "http://localhost:8501"),
+    "SITE_URL": env.str("UI_URL", f"http://localhost:{UI_PORT}"),
     "DASHBOARD_CALLBACK": "predictions.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "predictions.admin.menu.navigation"},
     "STYLES": [lambda request: static("predictions/desk.css")],

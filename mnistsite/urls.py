@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from predictions.api import api
-from predictions.health import livez, readyz
-from predictions.metrics import metrics
+from predictions.api.health import livez, readyz
+from predictions.api.metrics import metrics
+from predictions.api.views import api
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

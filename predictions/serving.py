@@ -4,7 +4,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from predictions.versions import ModelVersion
+from predictions.models import ModelVersion
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
@@ -41,35 +41,7 @@ def active() -> Active:
 
 
 def _look(held: Active | None) -> Active:
-    active_versions = ModelVersion.objects.filter(active=True)
-    if held and active_versions.filter(pk=held.version.pk).exists():
-        return held
-    version = active_versions.first()
+    version = ModelVersion.objects.active()
     if version is None:
         raise NoActiveVersionError
-    return Active(version, load(version))
-
-
-def load(version: ModelVersion) -> "Predictor":
-    """The predictor of any version; torch is imported here and not before."""
-    from classifier.predictor import Predictor
-
-    return Predictor.from_bytes(bytes(version.checkpoint))
-
-
-def install_shipped() -> ModelVersion:
-    """Make the weights that come with the code a version, and the active one."""
-    from classifier.checkpoint import SHIPPED, load
-
-    data = SHIPPED.read_bytes()
-    metrics = load(data).metrics
-    version = ModelVersion.objects.create(
-        name=ModelVersion.objects.next_name(),
-        checkpoint=data,
-        metrics=metrics,
-        data_fingerprint=metrics["data_fingerprint"],
-        seed=metrics["seed"],
-        code_version=metrics["code_version"],
-    )
-    version.promote(reason="The shipped model.")
-    return version
+    return held if held and held.version == version else Active(version, version.predictor())

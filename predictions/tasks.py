@@ -11,7 +11,8 @@ from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 
-from predictions.jobs import AlreadyQueuedError, Job, Report
+from predictions.models import AlreadyQueuedError, Job
+from predictions.models.job import ReportProgress
 
 SECONDS_BETWEEN_REPORTS = 1.0
 # A job that takes its worker down with it is not tried for ever.
@@ -21,11 +22,11 @@ GIVEN_BACK = RetryStrategy(max_attempts=ATTEMPTS, retry_exceptions=[JobAborted])
 
 # By name: this module is imported by the web processes as well, to queue jobs, and this work imports torch.
 WORK = {
-    Job.Kind.TRAIN: "predictions.retraining.retrain",
-    Job.Kind.COMPARE: "predictions.gate.compare_with_active",
-    Job.Kind.REPLAY: "predictions.replay.replay",
-    Job.Kind.CHECK_LABELS: "predictions.label_check.check_labels",
-    Job.Kind.RETENTION: "predictions.retention.delete_expired",
+    Job.Kind.TRAIN: "predictions.learning.pipeline.fine_tune",
+    Job.Kind.COMPARE: "predictions.learning.gate.compare_with_active",
+    Job.Kind.REPLAY: "predictions.learning.replay.replay",
+    Job.Kind.CHECK_LABELS: "predictions.learning.label_check.check_labels",
+    Job.Kind.RETENTION: "predictions.learning.retention.delete_expired",
 }
 
 
@@ -47,7 +48,7 @@ def do(context: JobContext, job_id: int) -> None:
     job.report(1.0, "done")
 
 
-def reporter(context: JobContext, job: Job) -> Report:
+def reporter(context: JobContext, job: Job) -> ReportProgress:
     """Reports at most once a second, and stops the work where somebody has asked for that."""
     reported = float("-inf")
 
@@ -66,7 +67,7 @@ def reporter(context: JobContext, job: Job) -> Report:
 @app.task(queue="timetable", queueing_lock="nightly")
 def nightly(timestamp: int) -> None:
     """Delete what is too old; train when enough new drawings have been reviewed."""
-    from predictions.retraining import new_drawings
+    from predictions.learning.pipeline import new_drawings
 
     start_unless_queued(Job.Kind.RETENTION)
     if new_drawings() >= settings.RETRAIN_AFTER:
@@ -79,12 +80,12 @@ def start_unless_queued(kind: str) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(queue="timetable", queueing_lock="watch")
-def watch(timestamp: int) -> None:
-    """Look for drift in what has been drawn since the last look."""
-    from predictions.watch import look
+@app.task(queue="timetable", queueing_lock="look_for_drift")
+def look_for_drift(timestamp: int) -> None:
+    """Compare the drawings since the last look with their reference."""
+    from predictions.learning import drift
 
-    look()
+    drift.look_for_drift()
 
 
 @app.periodic(cron="* * * * *")

@@ -14,9 +14,13 @@ from django.core.cache import cache
 from django.test import Client, override_settings
 from PIL import Image, ImageDraw
 
+from mnistsite import local
 from predictions import serving
-from predictions.versions import ModelVersion
+from predictions.models import ModelVersion
 from tests.browser import CHROMIUM
+
+# pytest-django has read the settings by now, and connects to nothing before the first test asks for it.
+local.provide()
 
 # Tests have little to compute at a time; two threads would wait for each other's processor.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -58,7 +62,7 @@ def fresh_cache() -> None:
 def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     """The shipped model, active; looked up at every request, since every test has its own rows."""
     monkeypatch.setattr(serving, "SECONDS_BETWEEN_LOOKS", -1.0)
-    return serving.install_shipped()
+    return ModelVersion.objects.install_shipped()
 
 
 @pytest.fixture(scope="session", autouse=True)

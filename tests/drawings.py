@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 import numpy as np
 from django.utils import timezone
 
-from predictions.models import Prediction
-from predictions.versions import ModelVersion
+from predictions.models import ModelVersion, Prediction
 
 Inputs = "np.ndarray[Any, np.dtype[np.uint8]]"
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from classifier.predictor import Predictor
+from training.dataset import Digits
 from training.evaluate import calibration_error
 
 SIGNIFICANCE = 0.05
@@ -23,7 +25,52 @@ CALIBRATION_TOLERANCE = (
 TIME_RATIO = 1.5
 LABEL_ERROR_SHARE = 0.1
 
-Check = dict[str, Any]
+
+class Check(TypedDict):
+    """One question to a candidate, as it is stored and shown; the rest of each kind are its numbers."""
+
+    name: str
+    passed: bool
+
+
+class AccuracyCheck(Check):
+    digits: int
+    active: float
+    candidate: float
+    lost: int
+    won: int
+    p_value: float
+
+
+class DigitCheck(Check):
+    worst: int
+    worse_beyond_noise: float
+
+
+class CalibrationCheck(Check):
+    active: float
+    candidate: float
+    growth_beyond_noise: float
+
+
+class TimeCheck(Check):
+    active_ms: float
+    candidate_ms: float
+
+
+class LabelCheck(Check):
+    doubted: int
+    drawings: int
+
+
+class Decision(TypedDict):
+    """The gate's word on a candidate: `against` is the name of the version that was active, `at` an ISO
+    time."""
+
+    against: str
+    passed: bool
+    checks: list[Check]
+    at: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +82,11 @@ class Paired:
     active: NDArray[np.float64]
     candidate: NDArray[np.float64]
 
+    @classmethod
+    def of(cls, name: str, digits: Digits, active: Predictor, candidate: Predictor) -> "Paired":
+        read = [predictor.probabilities(digits.images)[0] for predictor in (active, candidate)]
+        return cls(name, digits.labels, *read)
+
     def outcomes(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether the active version, and whether the candidate, read each digit right."""
         return self.active.argmax(1) == self.labels, self.candidate.argmax(1) == self.labels
@@ -44,7 +96,7 @@ def checks_of(paired: Paired) -> list[Check]:
     return [not_worse(paired), no_digit_worse(paired), calibration_not_worse(paired)]
 
 
-def not_worse(paired: Paired) -> Check:
+def not_worse(paired: Paired) -> AccuracyCheck:
     """The exact McNemar test, one-sided (McNemar, 1947, Psychometrika 12): of the digits that only one of
     the two reads right, does the active version read significantly more than half?"""
     before, after = paired.outcomes()
@@ -62,7 +114,7 @@ def not_worse(paired: Paired) -> Check:
     }
 
 
-def no_digit_worse(paired: Paired) -> Check:
+def no_digit_worse(paired: Paired) -> DigitCheck:
     """No digit may be read worse by more than the tolerance beyond twice the noise of the paired difference:
     the root of the number of digits that the two read differently."""
     before, after = paired.outcomes()
@@ -79,7 +131,7 @@ def no_digit_worse(paired: Paired) -> Check:
     }
 
 
-def calibration_not_worse(paired: Paired) -> Check:
+def calibration_not_worse(paired: Paired) -> CalibrationCheck:
     """The expected calibration error must not grow by more than the tolerance beyond the noise, which
     resampling the digits measures (Efron, 1979, "Bootstrap Methods", Annals of Statistics 7)."""
     random = np.random.default_rng(0)
@@ -102,7 +154,7 @@ def _calibration_growth(paired: Paired, at: NDArray[np.int64]) -> float:
     return candidate - active
 
 
-def not_slower(active: Callable[[], object], candidate: Callable[[], object], turns: int = 200) -> Check:
+def not_slower(active: Callable[[], object], candidate: Callable[[], object], turns: int = 200) -> TimeCheck:
     """One digit's forward pass, timed in turns so that whatever else the machine does hits both."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(turns):
@@ -119,7 +171,7 @@ def not_slower(active: Callable[[], object], candidate: Callable[[], object], tu
     }
 
 
-def labels_trusted(doubted: int, drawings: int) -> Check:
+def labels_trusted(doubted: int, drawings: int) -> LabelCheck:
     """Of the labels that are new since the active version, not too many may be doubted: what was trained
     beside wrong labels must not answer, however well it does on a hold-out labelled by the same hand."""
     share = doubted / drawings if drawings else 0.0

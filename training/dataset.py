@@ -171,6 +171,6 @@ def without_copies(digits: Digits, of: Digits) -> Digits:
 
 def near_copies(images: Images, others: Images) -> NDArray[np.bool_]:
     """Tell which of (n, 28, 28) images lie nearer than SAME to any of the others."""
-    x, y = (torch.from_numpy(part.reshape(len(part), -1)).float().div_(255) for part in (images, others))
+    x, y = (torch.from_numpy(part.reshape(-1, 28 * 28)).float().div_(255) for part in (images, others))
     nearest = [torch.cdist(part, y).amin(dim=1) for part in torch.split(x, 1_000)]
     return (torch.cat(nearest) < SAME).numpy()

@@ -6,7 +6,9 @@ from itertools import product, repeat
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
+from classifier.checkpoint import SetFigures
 from classifier.predictor import Predictor
 from classifier.preprocess import decode_image, render_strokes, to_input
 from training.drawings import Drawings, Hand, any_hand, draw
@@ -58,11 +60,15 @@ class Answers:
     def calibration_error(self) -> float:
         return calibration_error(self.probabilities, self.labels)
 
-    def figures(self) -> dict[str, float]:
-        """Accuracy, calibration error and refused share, for tables and metrics."""
+    def figures(self) -> SetFigures:
+        """For tables and metrics; the interval is E. B. Wilson's (1927, "Probable Inference", JASA 22)."""
+        count, right = len(self.labels), int(self.correct.sum())
+        interval = binomtest(right, count).proportion_ci(method="wilson")
         return {
-            "count": len(self.labels),
-            "accuracy": float(self.correct.mean()),
+            "count": count,
+            "errors": count - right,
+            "accuracy": right / count,
+            "interval": [round(float(interval.low), 6), round(float(interval.high), 6)],
             "calibration_error": self.calibration_error(),
             "refused": float(self.refused.mean()),
         }

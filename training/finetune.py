@@ -5,7 +5,7 @@ trained on: without that, it would forget (Robins, 1995, "Catastrophic Forgettin
 Pseudorehearsal").
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
@@ -22,7 +22,7 @@ from classifier.model import DigitNet, to_tensor
 from training import synthesis
 from training.augment import Strength, augment
 from training.dataset import Digits
-from training.train import validation_accuracy
+from training.train import Progress, ReportProgress, validation_accuracy
 
 # Digits as they are read: hardly bent any more, but with pens of all widths, moved and zoomed
 # (docs/experiments.md).
@@ -47,26 +47,16 @@ class FineTuning:
     strength: Strength = MILD
 
 
-@dataclass(frozen=True)
-class Step:
-    """`accuracy` is the validation accuracy, measured ten times in all."""
-
-    step: int
-    steps: int
-    loss: float
-    accuracy: float | None
-
-
 def finetune(
     network: DigitNet,
     known: Digits,
     drawings: Digits,
     validation: Digits,
     settings: FineTuning,
-    report: Callable[[Step], None] = lambda progress: None,
+    report: ReportProgress = lambda progress: None,
 ) -> DigitNet:
-    """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". What
-    `report` raises ends the training. `validation` only shows progress: it chooses nothing."""
+    """Return a new network; `known` is MNIST's training part, a label of 10 means "not a digit". `validation`
+    is measured ten times in all, to show progress: it chooses nothing."""
     torch.manual_seed(settings.seed)
     student = deepcopy(network).requires_grad_(True).train()
     average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
@@ -87,7 +77,7 @@ def finetune(
         average.update_parameters(student)
         measured = step % max(1, settings.steps // 10) == 0
         accuracy = validation_accuracy(averaged(), validation, "cpu") if measured else None
-        report(Step(step, settings.steps, loss.item(), accuracy))
+        report(Progress(step, settings.steps, loss.item(), accuracy))
     return averaged()
 
 

@@ -39,20 +39,23 @@ class Settings:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the training is; `accuracy` is the validation accuracy after the last whole epoch."""
+    """How far a training is; `accuracy` is the validation accuracy, where it has just been measured."""
 
-    epoch: int
     step: int
-    steps: int  # in one epoch
+    steps: int
     loss: float
-    accuracy: float | None
+    accuracy: float | None = None
+
+
+# What it raises ends the training.
+ReportProgress = Callable[[Progress], None]
 
 
 def train(
     digits: Digits,
     validation: Digits,
     settings: Settings,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: ReportProgress = lambda progress: None,
     device: str = "cpu",
 ) -> DigitNet:
     """Train on the digits and on made-up drawings; a label of 10 means "not a digit". One seed on one machine
@@ -71,26 +74,30 @@ def train(
     network = DigitNet(settings.config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(network, multi_avg_fn=_rising_average(settings.averaging), use_buffers=True)
     averaged = cast(DigitNet, average.module)
-    steps, accuracy = len(pool) // settings.batch, None
+    steps = count_steps(digits, settings)
     optimizer = AdamW(network.parameters(), weight_decay=settings.weight_decay)
-    schedule = OneCycleLR(
-        optimizer, settings.learning_rate, settings.epochs * steps, pct_start=0.1, cycle_momentum=False
-    )
+    schedule = OneCycleLR(optimizer, settings.learning_rate, steps, pct_start=0.1, cycle_momentum=False)
     for epoch in range(settings.epochs):
         if epoch and epoch % settings.renewal == 0:
             pool = _pool(digits, settings, epoch)
         network.train()
-        for step, (images, labels) in enumerate(_batches(pool, settings, epoch)):
+        first = 1 + epoch * steps // settings.epochs
+        for step, (images, labels) in enumerate(_batches(pool, settings, epoch), first):
             loss = _loss(network, images.to(device), labels.to(device), settings)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             average.update_parameters(network)
-            report(Progress(epoch, step, steps, loss.item(), accuracy))
-        accuracy = validation_accuracy(averaged.eval(), validation, device)
-        report(Progress(epoch, steps, steps, loss.item(), accuracy))
+            report(Progress(step, steps, loss.item()))
+        report(Progress(step, steps, loss.item(), validation_accuracy(averaged.eval(), validation, device)))
     return averaged.cpu()
+
+
+def count_steps(digits: Digits, settings: Settings) -> int:
+    """The steps of all epochs; a last batch that is not full is left out."""
+    made_up = settings.made_up_digits + settings.slashed_zeros + settings.non_digits
+    return settings.epochs * ((len(digits) + made_up) // settings.batch)
 
 
 def _pool(digits: Digits, settings: Settings, epoch: int = 0) -> Digits:

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from predictions.admin import accounts, job, model_version, prediction, watch
+from predictions.admin import accounts, drift, job, label_doubt, model_version, prediction
 
-__all__ = ["accounts", "job", "model_version", "prediction", "watch"]
+__all__ = ["accounts", "drift", "job", "label_doubt", "model_version", "prediction"]
 
 admin.site.index_title = "Dashboard"
 admin.site.index_template = "predictions/dashboard.html"

@@ -1,7 +1,5 @@
 """Decisions about many rows of the list, each after a page that says how many."""
 
-from typing import TYPE_CHECKING
-
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -12,12 +10,8 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from predictions.admin.base import MixinBase
 from predictions.models import LABELS, Prediction
-
-if TYPE_CHECKING:
-    from unfold.admin import ModelAdmin as Base
-else:
-    Base = object
 
 
 class ConfirmForm(forms.Form):
@@ -30,22 +24,22 @@ class SetLabelForm(ConfirmForm):
     true_label = forms.TypedChoiceField(choices=LABELS, coerce=int, widget=UnfoldAdminSelectWidget)
 
 
-class ReviewActions(Base):
+class ReviewActions(MixinBase):
     actions = ["accept", "reject", "set_label"]
 
     @admin.action(description="Accept (the visitor's label, else the model's)", permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> HttpResponse | None:
-        return self.confirmed(request, queryset, "accept", "accepted", ConfirmForm)
+        return self.ask_first(request, queryset, "accept", "accepted", ConfirmForm)
 
     @admin.action(description="Reject", permissions=["change"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> HttpResponse | None:
-        return self.confirmed(request, queryset, "reject", "rejected", ConfirmForm)
+        return self.ask_first(request, queryset, "reject", "rejected", ConfirmForm)
 
     @admin.action(description="Set the true label", permissions=["change"])
     def set_label(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> HttpResponse | None:
-        return self.confirmed(request, queryset, "set_label", "accepted", SetLabelForm)
+        return self.ask_first(request, queryset, "set_label", "accepted", SetLabelForm)
 
-    def confirmed(
+    def ask_first(
         self,
         request: HttpRequest,
         queryset: QuerySet[Prediction],
@@ -87,7 +81,7 @@ class ReviewActions(Base):
         rows = Prediction.objects.filter(pk__in=asked.order_by().values("pk"))
         unchanged = rows.exclude(changes__at__gt=as_of)
         label = form.cleaned_data.get("true_label")
-        count = unchanged.review(request.user, status, label, Prediction.Chosen.LIST)
+        count = unchanged.review(request.user, status, label, Prediction.SelectedBy.LIST)
         self.message_user(request, f"{count:,} predictions {status}.", messages.SUCCESS)
         if count < selected:
             left = f"{selected - count:,} predictions were changed by others meanwhile and left alone."

@@ -13,9 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from predictions.admin import show
-from predictions.models import LABELS, NOT_A_DIGIT, Prediction
-from predictions.review import CONTRADICTED
-from predictions.versions import ModelVersion
+from predictions.models import CONTRADICTED, LABELS, NOT_A_DIGIT, ModelVersion, Prediction
 
 DAYS = 30
 NEWEST = 16
@@ -30,7 +28,7 @@ class Cell(TypedDict):
     digit: int
     true_label: int
     bin: int
-    chosen: str
+    selected_by: str
     rows: int
     confidence_sum: float
 
@@ -42,7 +40,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     found = cells()
     waiting = Prediction.objects.all().waiting(COUNTED_ROWS)
     conflicts = Prediction.objects.all().most_suspicious().filter(suspicion__gte=CONTRADICTED)
-    newest = Prediction.objects.light().filter(superseded=False)[:NEWEST]
+    newest = Prediction.objects.without_blobs().filter(superseded=False)[:NEWEST]
     return context | {
         "days": daily(),
         "versions": accuracies(found),
@@ -94,7 +92,7 @@ def cells() -> list[Cell]:
     """All accepted rows, counted by what the figures need: one query, answered from its own index."""
     accepted = Prediction.objects.filter(review_status="accepted").order_by()
     grouped = accepted.annotate(bin=Floor(F("confidence") * BINS, output_field=FloatField()))
-    values = grouped.values("model_version_id", "digit", "true_label", "bin", "chosen")
+    values = grouped.values("model_version_id", "digit", "true_label", "bin", "selected_by")
     return list(values.annotate(rows=Count("*"), confidence_sum=Sum("confidence")))
 
 
@@ -130,7 +128,7 @@ def accuracies(found: list[Cell]) -> list[tuple[str, Accuracy, Accuracy]]:
     everything: dict[int, Accuracy] = defaultdict(Accuracy)
     for cell in found:
         everything[cell["model_version_id"]].add(cell)
-        if cell["chosen"] == Prediction.Chosen.RANDOM:
+        if cell["selected_by"] == Prediction.SelectedBy.RANDOM:
             sample[cell["model_version_id"]].add(cell)
     return [(names[pk], sample[pk], everything[pk]) for pk in sorted(everything, reverse=True)]
 

@@ -9,9 +9,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import make_aware
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter, RangeDateTimeFilter
 
-from predictions.models import Prediction
-from predictions.review import CONFLICT
-from predictions.versions import ModelVersion
+from predictions.models import CONFLICT, ModelVersion, Prediction
 
 if TYPE_CHECKING:
     from unfold.admin import ModelAdmin

@@ -1,6 +1,6 @@
 """Who changed which label of a prediction when, and the way back."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,14 +11,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from predictions.admin import show
-from predictions.models import Prediction
-from predictions.review import StaleRowError
-from predictions.trace import LabelChange
-
-if TYPE_CHECKING:
-    from unfold.admin import ModelAdmin as Base
-else:
-    Base = object
+from predictions.admin.base import MixinBase
+from predictions.models import LabelChange, Prediction, StaleRowError
 
 STALE = (
     "Somebody else changed this prediction after you opened its history. Nothing was restored: look again."
@@ -40,11 +34,11 @@ def lines(change: LabelChange) -> list[Line]:
         Line("true label", label(change.old_true_label), label(change.true_label)),
         Line("status", change.old_review_status, change.review_status),
     ]
-    confirmed = values[1]  # by somebody else: only `reviewed_by` changed
-    return [line for line in values if line.old != line.new] or [confirmed]
+    label_alone = values[1]  # somebody else confirmed it: only `reviewed_by` changed
+    return [line for line in values if line.old != line.new] or [label_alone]
 
 
-class HistoryViews(Base):
+class HistoryViews(MixinBase):
     """Shows the trace that the triggers write, in place of the admin's own log of its forms."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -76,12 +70,11 @@ class HistoryViews(Base):
         """Go back to the true label and the status from before a change."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        row = get_object_or_404(Prediction.objects.light(), pk=pk)
+        row = get_object_or_404(Prediction.objects.without_blobs(), pk=pk)
         before = get_object_or_404(row.changes, pk=change)
-        version_read = request.POST.get("version_read", "")
-        row.row_version = int(version_read) if version_read.isdecimal() else 0
+        seen = request.POST.get("expected_version", "")
         try:
-            row.restore(before, request.user)
+            row.restore(before, request.user, expected_version=int(seen) if seen.isdecimal() else 0)
             self.message_user(request, "Restored; that is in the history too.", messages.SUCCESS)
         except StaleRowError:
             self.message_user(request, STALE, messages.ERROR)

@@ -11,10 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from predictions.admin.model_version import ReadOnlyAdmin
+from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.show import thumbnail
-from predictions.jobs import Job
-from predictions.models import Prediction
+from predictions.models import Job, Prediction
 
 # So many changed drawings of a replay are shown as pictures.
 SHOWN = 120

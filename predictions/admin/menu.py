@@ -39,7 +39,7 @@ def navigation(request: HttpRequest) -> list[Item]:
         ),
         item("Promotions", "history", "predictions_promotion_changelist", "predictions.view_promotion"),
         item("Jobs", "manufacturing", "predictions_job_changelist", "predictions.view_job"),
-        item("Watches", "earthquake", "predictions_watch_changelist", "predictions.view_watch"),
+        item("Drift", "earthquake", "predictions_driftmonitor_changelist", "predictions.view_driftmonitor"),
     ]
     accounts = [
         item("Users", "person", "auth_user_changelist", "auth.view_user"),

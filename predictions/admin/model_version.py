@@ -1,7 +1,7 @@
 """Model versions and the log of promotions: to compare, to promote and to roll back."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -9,52 +9,43 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from predictions.jobs import AlreadyQueuedError, Job
-from predictions.versions import GateClosedError, ModelVersion, Promotion
+from predictions.admin.base import ReadOnlyAdmin
+from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVersion, Promotion
+
+if TYPE_CHECKING:
+    from classifier.checkpoint import Metrics, SetFigures
+    from training.compare import Decision
 
 VERSIONS = "admin:predictions_modelversion_changelist"
 JOBS = "admin:predictions_job_changelist"
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
-        return False
-
-
-def gate_table(decision: dict[str, Any] | None) -> SafeString:
+def gate_table(decision: "Decision | None") -> SafeString:
     return SafeString(render_to_string("predictions/gate.html", {"gate": decision}))
 
 
-def metrics_table(metrics: dict[str, Any]) -> SafeString:
+def metrics_table(metrics: "Metrics") -> SafeString:
     """A line for each set that the version was measured on, shares in percent; the rest as it is stored."""
-    measured = {name: figures for name, figures in metrics.items() if is_measured(figures)}
-    rest = {name: value for name, value in metrics.items() if name not in measured}
-    sets = [in_percent(figures) | {"name": named(name)} for name, figures in measured.items()]
-    context = {"sets": sets, "rest": json.dumps(rest, indent=2)}
+    rest = {name: value for name, value in metrics.items() if name != "sets"}
+    context = {
+        "sets": [in_percent(name, figures) for name, figures in metrics["sets"].items()],
+        "rest": json.dumps(rest, indent=2),
+    }
     return SafeString(render_to_string("predictions/metrics.html", context))
 
 
-def is_measured(figures: object) -> bool:
-    return isinstance(figures, dict) and "accuracy" in figures
-
-
-def named(name: str) -> str:
-    """`mnist_test` as people write it."""
-    return name.replace("mnist", "MNIST").replace("_", ", ", 1)
-
-
-def in_percent(figures: dict[str, Any]) -> dict[str, Any]:
-    shares = {name: 100 * figures[name] for name in ("accuracy", "calibration_error", "refused")}
-    return {**figures, **shares, "interval": [100 * bound for bound in figures.get("interval", [])]}
+def in_percent(name: str, figures: "SetFigures") -> dict[str, Any]:
+    """With the set's name as people write it: `mnist_test` is "MNIST, test"."""
+    return {
+        "name": name.replace("mnist", "MNIST").replace("_", ", ", 1),
+        "count": figures["count"],
+        "accuracy": 100 * figures["accuracy"],
+        "interval": [100 * bound for bound in figures["interval"]],
+        "calibration_error": 100 * figures["calibration_error"],
+        "refused": 100 * figures["refused"],
+    }
 
 
 @admin.register(ModelVersion)
@@ -78,13 +69,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     actions_detail = ["promote", "compare", "replay"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
-        return (
-            super()
-            .get_queryset(request)
-            .defer("checkpoint")
-            .select_related("parent")
-            .defer("parent__checkpoint", "parent__dataset", "parent__metrics")
-        )
+        versions = super().get_queryset(request).select_related("parent")
+        return versions.defer("parent__dataset", "parent__metrics")
 
     def has_promote_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
         return request.user.has_perm("predictions.promote_modelversion")
@@ -102,8 +88,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @display(description="MNIST test accuracy")
     def test_accuracy(self, version: ModelVersion) -> str:
-        measured = version.metrics.get("mnist_test")
-        return f"{measured['accuracy']:.2%}" if measured else "–"
+        return f"{version.metrics['sets']['mnist_test']['accuracy']:.2%}"
 
     @display(description="Gate")
     def gate_decision(self, version: ModelVersion) -> str:
@@ -121,7 +106,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def promote(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Show the gate's decision and ask, with room for a reason; then this version answers."""
         version = get_object_or_404(self.get_queryset(request), pk=object_id)
-        if request.method == "POST" and self.promoted(request, version):
+        if request.method == "POST" and self.try_to_promote(request, version):
             return redirect(VERSIONS)
         obstacle = version.obstacle(ModelVersion.objects.active())
         title = f"Promote {version}"
@@ -129,7 +114,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         context |= self.admin_site.each_context(request)
         return render(request, "predictions/confirm_promotion.html", context)
 
-    def promoted(self, request: HttpRequest, version: ModelVersion) -> bool:
+    def try_to_promote(self, request: HttpRequest, version: ModelVersion) -> bool:
         override = "override" in request.POST
         try:
             version.promote(request.user, request.POST.get("reason", ""), override=override)
@@ -155,19 +140,19 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @action(description="Train now", permissions=["start"])
     def train_now(self, request: HttpRequest) -> HttpResponse:
-        return self.started(request, Job.Kind.TRAIN)
+        return self.ask_and_start(request, Job.Kind.TRAIN)
 
     @action(description="Compare with the active version", permissions=["start"])
     def compare(self, request: HttpRequest, object_id: int) -> HttpResponse:
         version = get_object_or_404(self.get_queryset(request), pk=object_id)
-        return self.started(request, Job.Kind.COMPARE, version=version.name)
+        return self.ask_and_start(request, Job.Kind.COMPARE, version=version.name)
 
     @action(description="Replay the log", permissions=["start"])
     def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
         version = get_object_or_404(self.get_queryset(request), pk=object_id)
-        return self.started(request, Job.Kind.REPLAY, version=version.name)
+        return self.ask_and_start(request, Job.Kind.REPLAY, version=version.name)
 
-    def started(self, request: HttpRequest, kind: Job.Kind, **arguments: Any) -> HttpResponse:  # noqa: ANN401
+    def ask_and_start(self, request: HttpRequest, kind: Job.Kind, **arguments: Any) -> HttpResponse:  # noqa: ANN401
         """Ask, then queue the job and show the list of jobs."""
         if request.method != "POST":
             context = self.admin_site.each_context(request) | {"title": kind.label, "arguments": arguments}
@@ -186,8 +171,7 @@ class PromotionAdmin(ReadOnlyAdmin):
     fields = ["at", "version", "previous", "by", "reason", "override", "rolls_back", "gate_decision"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
-        rows = super().get_queryset(request).select_related("version", "previous", "by", "rolls_back")
-        return rows.defer("version__checkpoint", "previous__checkpoint")
+        return super().get_queryset(request).select_related("version", "previous", "by", "rolls_back")
 
     @display(description="Rollback", boolean=True)
     def is_rollback(self, promotion: Promotion) -> bool:

@@ -19,17 +19,16 @@ from unfold.decorators import display
 
 from predictions.admin import actions, filters, history, queue, show, transfer
 from predictions.admin.paginator import LogPaginator
-from predictions.models import Prediction
-from predictions.review import StaleRowError
+from predictions.models import Prediction, StaleRowError
 
 STALE = "Somebody else changed this prediction after you opened it. Nothing of yours was saved: look again."
 
 
-READING = ["digit", "bars", "uncertain", "reason", "model_version", "second_digit"]
+READING = ["digit", "bars", "uncertain", "reason", "model_version", "second_reading"]
 
 
 class PredictionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    version_read = forms.IntegerField(widget=forms.HiddenInput)
+    expected_version = forms.IntegerField(widget=forms.HiddenInput)
 
     class Meta:
         model = Prediction
@@ -37,7 +36,7 @@ class PredictionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        self.initial["version_read"] = self.instance.row_version
+        self.initial["expected_version"] = self.instance.row_version
 
     def clean_review_status(self) -> str:
         """A corrected label is a decision, also when the status was left as it was."""
@@ -84,19 +83,19 @@ class PredictionAdmin(
     search_fields = ["id", "visitor"]
     search_help_text = "Id or its first characters, or a visitor's id"
     fieldsets = [
-        ("Review", {"fields": ["drawing_as_sent", "true_label", "review_status", "version_read"]}),
-        ("Decision", {"fields": ["reviewed_by", "reviewed_at", "chosen"]}),
+        ("Review", {"fields": ["drawing_as_sent", "true_label", "review_status", "expected_version"]}),
+        ("Decision", {"fields": ["reviewed_by", "reviewed_at", "selected_by"]}),
         ("Reading", {"fields": ["model_input", *READING]}),
         ("Visitor", {"fields": ["user_label", "user_label_at", "source", "visitor"]}),
         ("Log", {"fields": ["id", "created_at", "latency_ms", "drawing", "superseded", "suspicion"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
-        return super().get_queryset(request).light()
+        return super().get_queryset(request).without_blobs()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Prediction | None = None) -> list[str]:
         shown = [field for _, options in self.fieldsets for field in options["fields"]]
-        return [field for field in shown if field not in {"true_label", "review_status", "version_read"}]
+        return [field for field in shown if field not in {"true_label", "review_status", "expected_version"}]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -129,7 +128,7 @@ class PredictionAdmin(
         prediction = get_object_or_404(Prediction.objects.defer("model_version"), pk=pk)
         if not self.has_view_permission(request, prediction):
             return HttpResponse(status=403)
-        answer = HttpResponse(prediction.drawing_png(), content_type="image/png")
+        answer = HttpResponse(show.drawing_png(prediction), content_type="image/png")
         answer["Cache-Control"] = "private, max-age=3600"
         return answer
 
@@ -137,8 +136,13 @@ class PredictionAdmin(
         """Store the decision only, and only about the row as the operator saw it."""
         if form.has_changed():
             label = obj.true_label if "true_label" in form.changed_data else None
-            obj.row_version = form.cleaned_data["version_read"]
-            obj.review(request.user, obj.review_status, label, Prediction.Chosen.LIST)
+            obj.review(
+                request.user,
+                obj.review_status,
+                label,
+                Prediction.SelectedBy.LIST,
+                expected_version=form.cleaned_data["expected_version"],
+            )
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401
         try:

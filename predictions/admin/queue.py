@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -18,16 +18,11 @@ from ninja import Schema
 from pydantic import Field, ValidationError
 
 from predictions.admin import show
-from predictions.models import Prediction
-from predictions.review import StaleRowError
-
-if TYPE_CHECKING:
-    from unfold.admin import ModelAdmin as Base
-else:
-    Base = object
+from predictions.admin.base import MixinBase
+from predictions.models import Prediction, StaleRowError
 
 GRID_ROWS = 50
-NAMED_ROWS = 1000  # in one request; who undoes often holds many
+NAMED_ROWS = 1000  # in one request; a page whose operator undoes often holds many
 COUNTED_ROWS = 10_000
 STALE = "Somebody else changed or deleted that drawing meanwhile. What they decided stands."
 
@@ -50,10 +45,9 @@ class Seen(Schema):
 
     def row(self) -> Prediction:
         """Raises StaleRowError where it has been deleted."""
-        row = Prediction.objects.light().filter(pk=self.id).first()
+        row = Prediction.objects.without_blobs().filter(pk=self.id).first()
         if row is None:
             raise StaleRowError
-        row.row_version = self.row_version
         return row
 
 
@@ -68,7 +62,9 @@ class Decision(Seen):
         """
         decided = {"review_status": self.status, "true_label": self.true_label, "reviewed_by": user}
         row = (
-            Prediction.objects.light().filter(pk=self.id, row_version=self.row_version + 1, **decided).first()
+            Prediction.objects.without_blobs()
+            .filter(pk=self.id, row_version=self.row_version + 1, **decided)
+            .first()
         )
         if row is None:
             raise StaleRowError
@@ -102,7 +98,7 @@ def shown(row: Prediction) -> dict[str, Any]:
         "confidence": row.confidence,
         "probabilities": row.probabilities,
         "reason": row.get_reason_display(),
-        "second_digit": row.second_digit,
+        "second_reading": row.second_reading,
         "user_label": row.user_label,
         "version": row.model_version.name,
         "drawing": show.drawing_url(row),
@@ -113,7 +109,7 @@ def shown(row: Prediction) -> dict[str, Any]:
 def lease(request: HttpRequest) -> JsonResponse:
     """Hold what the page has for another minute, name what it lost, and hand out the next rows."""
     asked = read(request, Asked)
-    rows = Prediction.objects.light()
+    rows = Prediction.objects.without_blobs()
     lost = lost_rows(request, asked.held)
     following = rows.queue(request.user, asked.count, [*asked.held, *asked.skipped]) if asked.count else []
     return JsonResponse(
@@ -139,7 +135,13 @@ def review(request: HttpRequest) -> JsonResponse:
     decision = read(request, Decision)
     row = decision.row()
     try:
-        row.review(request.user, decision.status, decision.true_label, row.chosen_by_queue(row.lottery))
+        row.review(
+            request.user,
+            decision.status,
+            decision.true_label,
+            row.selected_by_queue,
+            expected_version=decision.row_version,
+        )
     except StaleRowError:
         row = decision.as_stored_by(request.user)
     return JsonResponse({"row_version": row.row_version})
@@ -147,8 +149,9 @@ def review(request: HttpRequest) -> JsonResponse:
 
 def undo(request: HttpRequest) -> JsonResponse:
     """Take the operator's last decision about a row back, and hand the row out again."""
-    row = read(request, Seen).row()
-    row.undo(request.user)
+    seen = read(request, Seen)
+    row = seen.row()
+    row.undo(request.user, expected_version=seen.row_version)
     Prediction.objects.filter(pk=row.pk).renew(request.user)
     return JsonResponse({"row": shown(row)})
 
@@ -162,7 +165,9 @@ def review_grid(request: HttpRequest) -> JsonResponse:
         row = Q(pk=decision.id, row_version=decision.row_version)
         alike[decision.status, decision.true_label].append(row)
     stored = sum(
-        Prediction.objects.filter(reduce(or_, rows)).review(request.user, *decided, Prediction.Chosen.GRID)
+        Prediction.objects.filter(reduce(or_, rows)).review(
+            request.user, *decided, Prediction.SelectedBy.GRID
+        )
         for decided, rows in alike.items()
     )
     return JsonResponse({"stale": len(decisions) - stored})
@@ -170,24 +175,29 @@ def review_grid(request: HttpRequest) -> JsonResponse:
 
 def grid_rows(request: HttpRequest, digit: int) -> JsonResponse:
     """The fifty most suspicious rows that the model reads as this digit."""
-    rows = Prediction.objects.light().most_suspicious().filter(digit=digit).hold(request.user, GRID_ROWS)
+    rows = (
+        Prediction.objects.without_blobs().most_suspicious().filter(digit=digit).hold(request.user, GRID_ROWS)
+    )
     return JsonResponse({"rows": [shown(row) for row in rows]})
 
 
-class QueueViews(Base):
+class QueueViews(MixinBase):
     """Adds the pages and what their scripts call to the admin of predictions."""
 
     def get_urls(self) -> list[URLPattern]:
-        views: dict[str, View] = {
-            "queue/": require_GET(self.queue_page),
-            "queue/lease/": require_POST(lease),
-            "queue/review/": require_POST(review),
-            "queue/undo/": require_POST(undo),
-            "grid/": require_GET(self.grid_page),
-            "grid/<int:digit>/": require_POST(grid_rows),
-            "grid/review/": require_POST(review_grid),
-        }
-        urls = [path(route, self.for_operators(view), name=name(route)) for route, view in views.items()]
+        views: list[tuple[str, str, View]] = [
+            ("queue/", "queue", require_GET(self.queue_page)),
+            ("queue/lease/", "queue_lease", require_POST(lease)),
+            ("queue/review/", "queue_review", require_POST(review)),
+            ("queue/undo/", "queue_undo", require_POST(undo)),
+            ("grid/", "grid", require_GET(self.grid_page)),
+            ("grid/<int:digit>/", "grid_rows", require_POST(grid_rows)),
+            ("grid/review/", "grid_review", require_POST(review_grid)),
+        ]
+        urls = [
+            path(route, self.for_operators(view), name=f"predictions_prediction_{name}")
+            for route, name, view in views
+        ]
         return [*urls, *super().get_urls()]
 
     def for_operators(self, view: View) -> View:
@@ -214,7 +224,3 @@ class QueueViews(Base):
     def page(self, request: HttpRequest, template: str, title: str) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "title": title, "digits": range(10)}
         return render(request, template, context)
-
-
-def name(route: str) -> str:
-    return "predictions_prediction_" + route.replace("/<int:digit>", "_rows").strip("/").replace("/", "_")

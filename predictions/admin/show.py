@@ -1,20 +1,30 @@
 """How a row looks in the admin: pictures and bars, as HTML."""
 
-import base64
-
+import numpy as np
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from PIL import Image
 
+from predictions import pictures
 from predictions.models import LABELS, Prediction
 
 NAMES = dict(LABELS)
+LARGEST_DRAWING = 560  # pixels
 
 
 def input_uri(prediction: Prediction) -> str:
-    """What the model saw, inside the page: a list needs no request for each row."""
-    return f"data:image/png;base64,{base64.b64encode(prediction.input_png()).decode()}"
+    """The model's input, inside the page: a list needs no request for each row."""
+    return f"data:image/png;base64,{pictures.base64_png(pictures.as_array(prediction.input))}"
+
+
+def drawing_png(prediction: Prediction) -> bytes:
+    """The drawing, white on black: drawn anew, never the file as sent. Raises DrawingError."""
+    ink = prediction.ink()
+    picture = Image.fromarray(pictures.as_array(prediction.input) if ink is None else ink)
+    picture.thumbnail((LARGEST_DRAWING, LARGEST_DRAWING))
+    return pictures.png(np.asarray(picture))
 
 
 def thumbnail(prediction: Prediction) -> SafeString:

@@ -1,7 +1,6 @@
 """Export and import, in the admin."""
 
 import io
-from typing import TYPE_CHECKING
 
 from django import forms
 from django.contrib import messages
@@ -12,13 +11,9 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from predictions.export import FORMATS, streamed
-from predictions.label_import import Plan, import_labels
-
-if TYPE_CHECKING:
-    from unfold.admin import ModelAdmin as Base
-else:
-    Base = object
+from predictions.admin.base import MixinBase
+from predictions.transfer.export import FORMATS, streamed
+from predictions.transfer.label_import import Plan, import_labels
 
 SHOWN = 100
 
@@ -34,7 +29,7 @@ class ImportForm(forms.Form):
         return io.StringIO(self.cleaned_data["file"].read().decode("utf-8-sig"), newline="")
 
 
-class TransferViews(Base):
+class TransferViews(MixinBase):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
@@ -66,7 +61,7 @@ class TransferViews(Base):
         form = ImportForm(request.POST or None, request.FILES or None)
         plan = None
         if may_import and request.method == "POST" and form.is_valid():
-            plan = self.imported(request, form)
+            plan = self.import_file(request, form)
             if plan and not plan.errors and "import" in request.POST:
                 return redirect("admin:predictions_prediction_transfer")
         context = {**self.admin_site.each_context(request), "title": "Export and import"}
@@ -75,7 +70,7 @@ class TransferViews(Base):
             context |= {"changes": plan.changes[:SHOWN], "errors": plan.errors[:SHOWN]}
         return render(request, "predictions/transfer.html", context)
 
-    def imported(self, request: HttpRequest, form: ImportForm) -> Plan | None:
+    def import_file(self, request: HttpRequest, form: ImportForm) -> Plan | None:
         """What the file changes, or, unless the import was asked for, would change."""
         try:
             plan = import_labels(form.text(), request.user, dry_run="import" not in request.POST)

@@ -8,9 +8,17 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 SEE = [
     f"view_{model}"
-    for model in ("prediction", "labelchange", "labeldoubt", "modelversion", "promotion", "job", "watch")
+    for model in (
+        "prediction",
+        "labelchange",
+        "labeldoubt",
+        "modelversion",
+        "promotion",
+        "job",
+        "driftmonitor",
+    )
 ]
-TRAIN = ["promote_modelversion", "export_prediction", "add_job", "change_job", "change_watch"]
+TRAIN = ["promote_modelversion", "export_prediction", "add_job", "change_job", "change_driftmonitor"]
 ACCOUNTS = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("user", "group")]
 ROLES = {
     "operator": [*SEE, "change_prediction"],

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from predictions import serving
-from predictions.versions import ModelVersion
+from predictions.models import ModelVersion
 
 if TYPE_CHECKING:
     from training.drawings import Drawings
@@ -32,8 +31,8 @@ class Command(BaseCommand):
         from training import report
         from training.dataset import DatasetError, load_mnist
 
-        predictor = serving.load(version(options["version"]))
-        digits, others = (drawings(options[name]) for name in ("digits", "others"))
+        predictor = find_version(options["version"]).predictor()
+        digits, others = (load(options[name]) for name in ("digits", "others"))
         try:
             test = load_mnist(options["data_dir"]).test
         except DatasetError as error:
@@ -47,7 +46,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Pictures in {options['report']}")
 
 
-def version(name: str | None) -> ModelVersion:
+def find_version(name: str | None) -> ModelVersion:
     """The version of that name, or the active one."""
     found = ModelVersion.objects.filter(name=name).first() if name else ModelVersion.objects.active()
     if found is None:
@@ -55,7 +54,7 @@ def version(name: str | None) -> ModelVersion:
     return found
 
 
-def drawings(path: Path | None) -> "Drawings | None":
+def load(path: Path | None) -> "Drawings | None":
     """The drawings of a stroke file; None without a path."""
     from training.drawings import load_drawings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions import export
+from predictions.transfer import export
 
 
 class Command(BaseCommand):

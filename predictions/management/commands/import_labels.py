@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions.label_import import import_labels
+from predictions.transfer.label_import import import_labels
 
 SHOWN = 20
 

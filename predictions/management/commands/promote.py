@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions.gate import compare_with_active, is_compared
-from predictions.versions import GateClosedError, ModelVersion
+from predictions.learning.gate import compare_with_active, is_compared
+from predictions.models import GateClosedError, ModelVersion
 
 
 class Command(BaseCommand):

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from tqdm import tqdm
 
-from predictions.replay import replay
-from predictions.versions import ModelVersion
+from predictions.learning.replay import replay
+from predictions.management.progress import show_progress
+from predictions.models import ModelVersion
 
 
 class Command(BaseCommand):
@@ -18,12 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--since", help="Only drawings since this date or time, e.g. 2026-11-01.")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}") as bar:
-
-            def report(progress: float, message: str) -> None:
-                bar.set_postfix_str(message, refresh=False)
-                bar.update(round(100 * progress) - bar.n)
-
+        with show_progress() as report:
             try:
                 result = replay(report, options["version"], time(options["since"]))
             except ModelVersion.DoesNotExist as error:

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions.versions import GateClosedError, Promotion
+from predictions.models import GateClosedError, Promotion
 
 
 class Command(BaseCommand):

@@ -79,7 +79,7 @@
 
     function doubt(row) {
         const sure = `${(100 * row.confidence).toFixed(1)} % sure`;
-        const second = row.second_digit === null || row.second_digit === row.digit ? "" : `, another version ${row.second_digit}`;
+        const second = row.second_reading === null || row.second_reading === row.digit ? "" : `, another version ${row.second_reading}`;
         return `${sure}${row.reason ? `, ${row.reason.toLowerCase()}` : ""}${second}`;
     }
 

@@ -1,0 +1,125 @@
+"""The whole product in one process tree: what `make run` starts."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+SECONDS_TO_START = 120
+SECONDS_TO_STOP = 25
+
+Children = dict[str, subprocess.Popen[bytes]]
+
+
+class Command(BaseCommand):
+    help = "Runs the web server and the drawing page until it is stopped. Ports: WEB_PORT and UI_PORT."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        web_port, ui_port = check_port("WEB_PORT"), check_port("UI_PORT")
+        if web_port == ui_port:
+            raise CommandError(f"WEB_PORT and UI_PORT are both {web_port}; choose two ports.")
+        web, ui = f"http://localhost:{web_port}", f"http://localhost:{ui_port}"
+        stopped = when_told_to_stop()
+        call_command("setup", stdout=self.stdout)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        children = {name: start(command, web_port, ui_port) for name, command in commands(ui_port).items()}
+        try:
+            wait_until_healthy(children, [f"{web}/readyz", f"{ui}/_stcore/health"], stopped)
+            self.stdout.write(
+                f"\n  Draw a digit   {ui}\n  Admin          {web}/admin/\n  API            {web}/api/docs\n"
+            )
+            self.stdout.write("Ctrl-C stops everything.")
+            wait_until_stopped(children, stopped)
+        finally:
+            stop(children)
+        self.stdout.write("Stopped.")
+
+
+def when_told_to_stop() -> threading.Event:
+    """Set by Ctrl-C, by SIGTERM and, unless nohup says otherwise, by the terminal that is closed."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def check_port(name: str) -> int:
+    """The port of that setting; CommandError when it is no port or is taken."""
+    value = getattr(settings, name)
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise CommandError(f"{name} must be a port number, not {value!r}.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(value)))
+        except OSError as problem:
+            raise CommandError(f"Port {value} is taken; choose another with {name}.") from problem
+    return int(value)
+
+
+def commands(ui_port: int) -> dict[str, list[str]]:
+    address = ["--server.address", "127.0.0.1", "--server.port", str(ui_port), "--server.headless", "true"]
+    return {
+        "The web server": [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
+        "The worker": [sys.executable, "manage.py", "worker"],
+        "The drawing page": [sys.executable, "-m", "streamlit", "run", "streamlit_ui/app.py", *address],
+    }
+
+
+def start(command: list[str], web_port: int, ui_port: int) -> subprocess.Popen[bytes]:
+    """Start a child that Ctrl-C does not reach: this process stops it in good order."""
+    environment = os.environ | {
+        "WEB_PORT": str(web_port),
+        "API_URL": f"http://127.0.0.1:{web_port}",
+        "UI_URL": f"http://localhost:{ui_port}",
+    }
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, start_new_session=True)
+
+
+def wait_until_healthy(children: Children, urls: list[str], stopped: threading.Event) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while urls and not stopped.wait(0.1):
+        check_alive(children)
+        urls = [url for url in urls if not is_healthy(url)]
+        if urls and time.monotonic() > deadline:
+            raise CommandError(f"{urls[0]} is not healthy after {SECONDS_TO_START} seconds.")
+
+
+def is_healthy(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def wait_until_stopped(children: Children, stopped: threading.Event) -> None:
+    while not stopped.wait(1):
+        check_alive(children)
+
+
+def check_alive(children: Children) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise CommandError(f"{name} ended by itself with code {child.returncode}.")
+
+
+def stop(children: Children) -> None:
+    """Let requests in flight finish; then take whatever is left of each child's family."""
+    for child in children.values():
+        child.terminate()
+    for child in children.values():
+        try:
+            child.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()

@@ -1,0 +1,54 @@
+"""Reviewed labels that are doubted, and the two ways to settle a doubt."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from predictions.admin.base import ReadOnlyAdmin
+from predictions.admin.show import label, thumbnail
+from predictions.models import LabelDoubt, Prediction
+
+
+@admin.register(LabelDoubt)
+class LabelDoubtAdmin(ReadOnlyAdmin):
+    """Open doubts; both decisions go the way of every review."""
+
+    list_display = ["picture", "shown_label", "shown_suggestion", "quality", "at"]
+    list_display_links = ["shown_label"]
+    actions = ["keep", "follow"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LabelDoubt]:
+        rows: QuerySet[LabelDoubt] = LabelDoubt.objects.open().select_related("prediction")
+        return rows.defer("prediction__image", "prediction__strokes")
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("predictions.change_prediction")
+
+    @display(description="Drawing")
+    def picture(self, doubt: LabelDoubt) -> str:
+        return thumbnail(doubt.prediction)
+
+    @display(description="Reviewed as")
+    def shown_label(self, doubt: LabelDoubt) -> str:
+        return label(doubt.label)
+
+    @display(description="Looks like")
+    def shown_suggestion(self, doubt: LabelDoubt) -> str:
+        return label(doubt.suggestion)
+
+    @admin.action(description="The label is right", permissions=["review"])
+    def keep(self, request: HttpRequest, queryset: QuerySet[LabelDoubt]) -> None:
+        self.review(request, queryset, {doubt.pk: doubt.label for doubt in queryset})
+
+    @admin.action(description="It is what it looks like", permissions=["review"])
+    def follow(self, request: HttpRequest, queryset: QuerySet[LabelDoubt]) -> None:
+        self.review(request, queryset, {doubt.pk: doubt.suggestion for doubt in queryset})
+
+    def review(self, request: HttpRequest, queryset: QuerySet[LabelDoubt], labels: dict[Any, int]) -> None:
+        accepted = Prediction.ReviewStatus.ACCEPTED
+        for key, true_label in labels.items():
+            Prediction.objects.filter(pk=key).review(request.user, accepted, true_label)
+        self.message_user(request, f"{len(labels)} drawings reviewed again.", messages.SUCCESS)

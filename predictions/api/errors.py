@@ -1,0 +1,96 @@
+"""Every error of the API in one shape: {"error": {"code", "message"}}."""
+
+import logging
+from collections.abc import Callable
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from classifier.preprocess import DrawingError
+from predictions.api.metrics import ERRORS
+from predictions.models import Prediction
+from predictions.serving import NoActiveVersionError
+
+logger = logging.getLogger(__name__)
+SECONDS_TO_RETRY = 2
+# The HTTP status of each DrawingError, by its code.
+DRAWING_STATUS = {"blank_drawing": 422, "not_an_image": 400, "image_too_large": 413}
+
+
+class ApiError(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def error(status: int, code: str, message: str) -> JsonResponse:
+    ERRORS.labels(code).inc()
+    response = JsonResponse({"error": {"code": code, "message": message}}, status=status)
+    if status == 503:
+        response["Retry-After"] = str(SECONDS_TO_RETRY)
+    return response
+
+
+def answer_errors(api: NinjaAPI) -> None:
+    """Tell `api` how to answer whatever its views raise."""
+
+    @api.exception_handler(ApiError)
+    def known(request: HttpRequest, problem: ApiError) -> HttpResponse:
+        return error(problem.status, problem.code, str(problem))
+
+    @api.exception_handler(DrawingError)
+    def drawing(request: HttpRequest, problem: DrawingError) -> HttpResponse:
+        return error(DRAWING_STATUS[problem.code], problem.code, str(problem))
+
+    @api.exception_handler(Prediction.DoesNotExist)
+    def unknown(request: HttpRequest, problem: Prediction.DoesNotExist) -> HttpResponse:
+        return error(404, "unknown_prediction", "There is no prediction of that id.")
+
+    @api.exception_handler(ValidationError)
+    def invalid(request: HttpRequest, problem: ValidationError) -> HttpResponse:
+        first = problem.errors[0]
+        where = first["loc"][2:] or first["loc"][1:]  # "query", name or "body", "body", and the way in it
+        message = first["msg"].removeprefix("Value error, ")
+        return error(400, "invalid_request", f"{'.'.join(map(str, where))}: {message}")
+
+    @api.exception_handler(RequestDataTooBig)
+    def too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
+        return error(413, "too_large", "The request is larger than 1 MB.")
+
+    @api.exception_handler(HttpError)
+    def other(request: HttpRequest, problem: HttpError) -> HttpResponse:
+        codes = {400: "not_json", 429: "too_many_requests"}
+        return error(problem.status_code, codes.get(problem.status_code, "refused"), str(problem))
+
+    @api.exception_handler(OperationalError)
+    @api.exception_handler(InterfaceError)
+    @api.exception_handler(NoActiveVersionError)
+    def unavailable(request: HttpRequest, problem: Exception) -> HttpResponse:
+        logger.warning("Not answered: %s", problem)
+        return error(503, "unavailable", "The service is not ready; please try again.")
+
+    @api.exception_handler(Exception)
+    def unexpected(request: HttpRequest, problem: Exception) -> HttpResponse:
+        logger.exception("Unexpected error at %s", request.path)
+        return error(500, "internal", "Something went wrong on our side.")
+
+
+class JsonErrorsMiddleware:
+    """Gives the API's shape to the errors that Django answers itself, such as 404 and 405."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        if response.status_code < 400 or is_json or not request.path.startswith("/api/"):
+            return response
+        code = {404: "not_found", 405: "method_not_allowed"}.get(response.status_code, "refused")
+        answer = error(response.status_code, code, response.reason_phrase)
+        if "Allow" in response:  # HTTP wants it with 405
+            answer["Allow"] = response["Allow"]
+        return answer

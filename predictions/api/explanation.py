@@ -1,0 +1,56 @@
+"""How one drawing was read: what preprocessing made of it, and which ink mattered for the answer."""
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from classifier.preprocess import Ink
+from predictions import pictures, serving
+from predictions.models import Prediction
+
+# Apart for every kind of colour vision, on the black that the ink is drawn on.
+SPEAKS_FOR = np.array([255, 170, 40])
+SPEAKS_AGAINST = np.array([70, 140, 255])
+UNMOVED = np.array([90, 90, 90])
+
+
+def explain(prediction: Prediction) -> dict[str, Any]:
+    """The steps from the drawing to the model's input, and the saliency map: PNGs in base64.
+
+    `drawing` is the image as it was sent, in its own format. What is no longer kept is None.
+    """
+    model_input, ink = pictures.as_array(prediction.input), prediction.ink()
+    return {
+        "id": prediction.id,
+        "drawing": base64.b64encode(prediction.image).decode() if prediction.image else None,
+        "ink": None if ink is None else pictures.base64_png(crop(ink)),
+        "scaled": pictures.base64_png(crop(model_input)),
+        "input": pictures.base64_png(model_input),
+        "saliency": pictures.base64_png(colour(model_input, saliency(prediction, model_input))),
+    }
+
+
+def crop(ink: Ink) -> Ink:
+    """The ink's own box."""
+    left, top, right, bottom = Image.fromarray(ink).getbbox() or (0, 0, *ink.shape[::-1])
+    return ink[top:bottom, left:right]
+
+
+def saliency(prediction: Prediction, model_input: Ink) -> NDArray[np.float64]:
+    """By the version that gave the answer, which need not be the active one."""
+    active = serving.active()
+    same = active.version.pk == prediction.model_version.pk
+    predictor = active.predictor if same else prediction.model_version.predictor()
+    return predictor.saliency(model_input)
+
+
+def colour(model_input: Ink, shares: NDArray[np.float64]) -> Ink:
+    """(28, 28, 3): the ink, coloured by how much it speaks for or against the digit that was read."""
+    strength = np.abs(shares)[..., None] ** 0.5
+    hue = np.where(shares[..., None] > 0, SPEAKS_FOR, SPEAKS_AGAINST)
+    ink = model_input[..., None] / 255
+    mixed: Ink = np.rint(ink * (strength * hue + (1 - strength) * UNMOVED)).astype(np.uint8)
+    return mixed

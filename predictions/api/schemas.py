@@ -1,0 +1,124 @@
+"""The API's JSON, in and out; what does not fit is refused before a view sees it."""
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import Field, field_validator, model_validator
+
+MAX_POINTS = 20_000
+
+Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Stroke = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=1)]
+Digit = Annotated[int, Field(strict=True, ge=0, le=9)]
+
+
+class PredictIn(Schema):
+    """A drawing. Strokes are read where given, since they carry no pen width; the image is logged."""
+
+    image: bytes | None = Field(None, description="An image file in base64, or as a data URL.")
+    strokes: list[Stroke] | None = Field(
+        None, min_length=1, description="Pen strokes: lists of [x, y], y down."
+    )
+    id: UUID | None = Field(None, description="Send the same id again to retry: nothing is logged twice.")
+    drawing: UUID | None = Field(None, description="The drawing in progress that this is a state of.")
+    visitor: UUID | None = Field(None, description="Anonymous, for the visitor's own history.")
+    source: Literal["page", "upload", "api"] = "api"
+
+    @field_validator("image", mode="before")
+    @classmethod
+    def decode_base64(cls, value: Any) -> bytes | None:  # noqa: ANN401
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise ValueError("must be text in base64")
+        try:
+            return base64.b64decode(re.sub(r"^data:[\w/.+-]*;base64,", "", value, count=1), validate=True)
+        except binascii.Error as error:
+            raise ValueError("is not base64") from error
+
+    @model_validator(mode="after")
+    def require_a_drawing(self) -> Self:
+        if self.image is None and self.strokes is None:
+            raise ValueError("needs an image or strokes")
+        if sum(map(len, self.strokes or [])) > MAX_POINTS:
+            raise ValueError(f"has more than {MAX_POINTS} points")
+        return self
+
+
+class FeedbackIn(Schema):
+    """The visitor's claim; the truth is an operator's."""
+
+    label: Digit | None = None
+    not_a_digit: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def require_one(self) -> Self:
+        if (self.label is None) == (self.not_a_digit is None):
+            raise ValueError("needs either label or not_a_digit")
+        return self
+
+
+class PredictionOut(Schema):
+    id: UUID
+    digit: int
+    confidence: float
+    probabilities: list[float] = Field(description="Of the digits 0 to 9; calibrated.")
+    uncertain: bool
+    reason: Literal["low_confidence", "not_a_digit"] | None
+    model_version: str
+    input: str = Field(description="What the model saw: a 28×28 PNG in base64.")
+    created_at: datetime
+    drawing: UUID | None
+    user_label: int | None = Field(description="The visitor's claim; 10 is not a digit.")
+    true_label: int | None = Field(description="The operator's decision; 10 is not a digit.")
+    review_status: Literal["pending", "accepted", "rejected"]
+
+
+class ExplanationOut(Schema):
+    id: UUID
+    drawing: str | None = Field(description="The image as it was sent, in base64; null when none is kept.")
+    ink: str | None = Field(description="Its ink, white on black: this and the next are PNGs in base64.")
+    scaled: str = Field(description="The ink's box, its longer side 20 pixels.")
+    input: str = Field(description="The centre of mass in the middle of 28×28 pixels.")
+    saliency: str = Field(description="The ink in orange where it spoke for the answer, in blue against.")
+
+
+class HistoryOut(Schema):
+    predictions: list[PredictionOut]
+    next: UUID | None = Field(description="Send it as `before` for the next page.")
+
+
+class Accuracy(Schema):
+    predictions: int
+    labelled: int
+    correct: int
+    accuracy: float | None
+
+
+class StatsOut(Schema):
+    everyone: Accuracy
+    visitor: Accuracy | None
+
+
+class DeletedOut(Schema):
+    deleted: int
+
+
+class ModelOut(Schema):
+    name: str
+    created_at: datetime
+    metrics: dict[str, Any]
+
+
+class Problem(Schema):
+    code: str
+    message: str
+
+
+class ErrorOut(Schema):
+    error: Problem

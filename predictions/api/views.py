@@ -1,0 +1,169 @@
+"""The JSON API: a drawing in, a logged prediction out; feedback, history and figures."""
+
+import time
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import IntegrityError
+from django.http import HttpRequest
+from ninja import NinjaAPI, Query, Schema, Status
+from ninja.throttling import AnonRateThrottle
+
+from classifier.preprocess import Ink, check_image, decode_image, render_strokes, to_input
+from predictions import serving
+from predictions.api.errors import ApiError, answer_errors
+from predictions.api.explanation import explain
+from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
+from predictions.api.schemas import (
+    DeletedOut,
+    ErrorOut,
+    ExplanationOut,
+    FeedbackIn,
+    HistoryOut,
+    ModelOut,
+    PredictIn,
+    PredictionOut,
+    StatsOut,
+)
+from predictions.models import NOT_A_DIGIT, Prediction
+
+SECONDS_STATS_ARE_KEPT = 10
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+api = NinjaAPI(
+    title="Handwritten digits",
+    version="1",
+    throttle=[AnonRateThrottle(settings.API_RATE)],
+)
+answer_errors(api)
+
+
+def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int, type[Schema]]:
+    """For the API's description: what is answered, and the errors, some of which any call may get."""
+    return {status: schema, **dict.fromkeys((400, *refusals, 429, 503), ErrorOut)}
+
+
+@api.post("/predict", response=answers(PredictionOut, 413, 422, status=201))
+def predict(request: HttpRequest, body: PredictIn) -> Status[dict[str, Any]]:
+    """Read a drawing. The answer is in the log before it is sent."""
+    started = time.perf_counter()
+    model_input = to_input(ink(body))
+    version, predictor = serving.active()
+    reading = predictor.read(model_input[None])[0]
+    seconds = time.perf_counter() - started
+    prediction = Prediction.from_reading(
+        reading,
+        id=body.id or uuid4(),
+        source=body.source,
+        visitor=body.visitor,
+        drawing=body.drawing,
+        image=body.image,
+        strokes=body.strokes,
+        input=model_input.tobytes(),
+        model_version=version,
+        latency_ms=1000 * seconds,
+    )
+    return Status(201, log_once(prediction).to_dict())
+
+
+def ink(body: PredictIn) -> Ink:
+    """Of the strokes where they came; the image beside them is only kept, but it must be one."""
+    if not body.strokes:
+        return decode_image(body.image or b"")
+    if body.image is not None:
+        check_image(body.image)
+    return render_strokes(body.strokes)
+
+
+def log_once(prediction: Prediction) -> Prediction:
+    """Log and count the prediction, or return the row that its id already has: a client may retry."""
+    try:
+        prediction.log()
+    except IntegrityError:
+        return find(prediction.pk)
+    LATENCY.observe(prediction.latency_ms / 1000)
+    version = prediction.model_version.name
+    PREDICTIONS.labels(version, prediction.source, prediction.digit, prediction.uncertain).inc()
+    return prediction
+
+
+@api.post("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
+def give_feedback(request: HttpRequest, prediction_id: UUID, body: FeedbackIn) -> dict[str, Any]:
+    """Say which digit it was; again to change it, until an operator has reviewed it."""
+    label = NOT_A_DIGIT if body.label is None else body.label
+    prediction = claim(prediction_id, label)
+    FEEDBACK.labels(label == prediction.digit).inc()
+    return prediction.to_dict()
+
+
+@api.delete("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
+def take_feedback_back(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
+    """Undo the feedback, until an operator has reviewed it."""
+    return claim(prediction_id, None).to_dict()
+
+
+def claim(prediction_id: UUID, label: int | None) -> Prediction:
+    """Note the visitor's word, or take it back, unless an operator has had the last one."""
+    prediction = find(prediction_id)
+    if not prediction.claim(label):
+        find(prediction_id)  # it may have been deleted meanwhile
+        raise ApiError(409, "reviewed", "An operator has already reviewed this prediction.")
+    return prediction
+
+
+def find(prediction_id: UUID) -> Prediction:
+    """Raises Prediction.DoesNotExist, as any later look at a row that was deleted does: the answer is 404."""
+    return Prediction.objects.without_blobs().get(pk=prediction_id)
+
+
+@api.get("/predictions/{uuid:prediction_id}/explanation", response=answers(ExplanationOut, 404))
+def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
+    """How the drawing was read, in pictures: step by step, and which ink mattered."""
+    return explain(find(prediction_id))
+
+
+@api.get("/predictions", response=answers(HistoryOut, 404))
+def history(
+    request: HttpRequest,
+    visitor: UUID,
+    limit: Limit = 20,
+    before: UUID | None = None,
+) -> dict[str, Any]:
+    """A visitor's finished drawings, newest first."""
+    rows = Prediction.objects.filter(visitor=visitor, superseded=False)
+    if before:
+        rows = rows.before(find(before))
+    page = list(rows.without_blobs()[:limit])
+    following = page[-1].pk if len(page) == limit else None
+    return {"predictions": [prediction.to_dict() for prediction in page], "next": following}
+
+
+@api.delete("/predictions", response=answers(DeletedOut))
+def delete_history(request: HttpRequest, visitor: UUID) -> dict[str, int]:
+    """Delete everything that this visitor has drawn, for good."""
+    return {"deleted": Prediction.objects.filter(visitor=visitor).erase()}
+
+
+@api.get("/stats", response=answers(StatsOut))
+def stats(request: HttpRequest, visitor: UUID | None = None) -> dict[str, Any]:
+    """Totals and accuracy over labelled rows: everyone's (up to ten seconds old) and the visitor's own."""
+    own = Prediction.objects.filter(visitor=visitor).accuracy() if visitor else None
+    return {"everyone": count_everyone(own), "visitor": own}
+
+
+def count_everyone(own: dict[str, Any] | None) -> dict[str, Any]:
+    """The latest count, unless one visitor alone has labelled more since than everyone had then."""
+    counted: dict[str, Any] | None = cache.get("stats")
+    if counted is None or (own and own["labelled"] > counted["labelled"]):
+        counted = Prediction.objects.accuracy()
+        cache.set("stats", counted, SECONDS_STATS_ARE_KEPT)
+    return counted
+
+
+@api.get("/model", response=answers(ModelOut))
+def model(request: HttpRequest) -> dict[str, Any]:
+    """The version that answers now, with what was measured when it was made."""
+    version = serving.active().version
+    return {"name": version.name, "created_at": version.created_at, "metrics": version.metrics}

@@ -1,0 +1,125 @@
+"""Looks for drift: compares the drawings that come in with the reference of the version that answers."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Count, F, Q
+from django.utils import timezone
+
+from classifier.preprocess import DrawingError, decode_image
+from predictions import pictures
+from predictions.models import NOT_A_DIGIT, DriftMonitor, ModelVersion, Prediction
+
+if TYPE_CHECKING:
+    from classifier.predictor import Predictor
+    from training.drift import Figures
+
+# So many drawings make a reference where the version was not given one by its training.
+REFERENCE_SIZE = 500
+BATCH = 500
+# By then a drawing in progress has been superseded by its next state, and every open transaction has ended.
+SECONDS_UNTIL_SETTLED = 30
+
+
+def look_for_drift(until: datetime | None = None) -> None:
+    """Compare what the active version has answered since the last look; torch is needed for that."""
+    version = ModelVersion.objects.active()
+    if version is None:
+        return
+    predictor = version.predictor()
+    until = until or timezone.now() - timedelta(seconds=SECONDS_UNTIL_SETTLED)
+    DriftMonitor.objects.get_or_create(
+        version=version, defaults={"reference": version.metrics.get("drift_reference")}
+    )
+    while _look_at_batch(version, predictor, until):
+        pass
+    _count_reviewed()
+
+
+def _count_reviewed() -> None:
+    """Reviews come in for every version, active or not."""
+    accepted = Prediction.objects.filter(
+        review_status=Prediction.ReviewStatus.ACCEPTED, true_label__lt=NOT_A_DIGIT
+    )
+    counts = (
+        accepted.order_by()
+        .values("model_version")
+        .annotate(reviewed=Count("pk"), right=Count("pk", filter=Q(true_label=F("digit"))))
+    )
+    for row in counts:
+        DriftMonitor.objects.filter(version=row["model_version"]).update(
+            reviewed=row["reviewed"], reviewed_right=row["right"]
+        )
+
+
+@transaction.atomic
+def _look_at_batch(version: ModelVersion, predictor: "Predictor", until: datetime) -> bool:
+    """False when there was nothing left to look at."""
+    monitor = DriftMonitor.objects.select_for_update().get(version=version)
+    size = BATCH if monitor.reference else REFERENCE_SIZE
+    rows = list(monitor.following(until)[:size])
+    if not rows or (monitor.reference is None and len(rows) < REFERENCE_SIZE):
+        return False
+    if monitor.reference is None:
+        monitor.reference = make_reference(rows, predictor)
+    else:
+        _compare(monitor, rows, predictor)
+    monitor.last_time, monitor.last_id = rows[-1].created_at, rows[-1].pk
+    monitor.save()
+    return True
+
+
+def _compare(monitor: DriftMonitor, rows: list[Prediction], predictor: "Predictor") -> None:
+    from training.drift import Charts, Reference
+
+    assert monitor.reference  # noqa: S101  (for the type checker)
+    reference = Reference({name: np.array(values) for name, values in monitor.reference["figures"].items()})
+    charts = Charts({name: (up, down) for name, (up, down) in monitor.charts.items()})
+    figures = measure(rows, predictor, np.array(monitor.reference["centres"]))
+    for alarm in charts.add(reference.scores(figures)):
+        number = alarm.pop("drawing")
+        monitor.alarms.append(
+            alarm | {"after": monitor.seen + number + 1, "at": rows[number].created_at.isoformat()}
+        )
+    monitor.charts = charts.sums
+    monitor.seen += len(rows)
+
+
+def make_reference(rows: list[Prediction], predictor: "Predictor") -> dict[str, Any]:
+    """The reference as JSON, from drawings that count as ordinary."""
+    from training.drift import Reference, centres
+
+    digits = np.array([row.digit for row in rows])
+    means = centres(predictor.embed(pictures.stack(row.input for row in rows)), digits)
+    figures = Reference.of(measure(rows, predictor, means)).figures
+    return {
+        "drawings": len(rows),
+        "centres": means.round(4).tolist(),
+        "figures": {name: values.round(6).tolist() for name, values in figures.items()},
+    }
+
+
+def measure(rows: list[Prediction], predictor: "Predictor", means: "np.ndarray[Any, Any]") -> "Figures":
+    from training.drift import embedding_distance
+
+    inputs = pictures.stack(row.input for row in rows)
+    as_sent = np.array([_size_and_pen_width(row) for row in rows])
+    return {
+        "ink": inputs.mean((1, 2)) / 255,
+        "size": as_sent[:, 0],
+        "pen_width": as_sent[:, 1],
+        "confidence": np.array([row.confidence for row in rows]),
+        "embedding_distance": embedding_distance(predictor.embed(inputs), means),
+    }
+
+
+def _size_and_pen_width(row: Prediction) -> tuple[float, float]:
+    """Unknown for drawings that came as strokes only."""
+    from training.drift import size_and_pen_width
+
+    try:
+        return size_and_pen_width(decode_image(bytes(row.image))) if row.image else (np.nan, np.nan)
+    except DrawingError:
+        return np.nan, np.nan

@@ -1,0 +1,84 @@
+"""The gate: compares a version with the active one, and with the one that its line of fine-tunings began
+with, on MNIST's test set and on the reviewed drawings that are held out."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from predictions.learning.drawings import reviewed_drawings
+from predictions.models import LabelDoubt, ModelVersion, Side, SplitRow
+
+if TYPE_CHECKING:
+    from predictions.models.job import ReportProgress
+    from training.compare import Check, Decision
+    from training.dataset import Digits
+
+
+def is_compared(version: ModelVersion) -> bool:
+    """Whether the gate's word on the version is about the version that is active now."""
+    active = ModelVersion.objects.active()
+    return (
+        active is None or active == version or bool(version.gate and version.gate["against"] == active.name)
+    )
+
+
+def compare_with_active(report: "ReportProgress", version: str) -> "Decision | None":
+    """Compare the version of that name. Raises ModelVersion.DoesNotExist, and training.dataset.DatasetError
+    where MNIST can't be had."""
+    from training.dataset import load_mnist
+
+    candidate = ModelVersion.objects.get(name=version)
+    held_out = reviewed_drawings().on(Side.TEST).digits()
+    return compare(report, candidate, load_mnist(settings.MNIST_DIR).test, held_out)
+
+
+def compare(
+    report: "ReportProgress", candidate: ModelVersion, mnist: "Digits", drawings: "Digits | None"
+) -> "Decision | None":
+    """Compare on the two test sets, and store the decision with its numbers on the version; None, and nothing
+    stored, where there is no other version to compare with."""
+    active = ModelVersion.objects.active()
+    if active is None or active == candidate:
+        return None
+    tests = {"MNIST test": mnist, "reviewed drawings": drawings}
+    decision = decide(report, candidate, active, {name: part for name, part in tests.items() if part})
+    candidate.gate = decision
+    candidate.save(update_fields=["gate"])
+    return decision
+
+
+def decide(
+    report: "ReportProgress", candidate: ModelVersion, active: ModelVersion, tests: "dict[str, Digits]"
+) -> "Decision":
+    """Every check of the candidate against the active version; against the origin of its line as well where
+    that is neither: many steps that each lose too little to tell may lose enough together."""
+    from training.compare import Paired, checks_of, labels_trusted, not_slower, not_worse
+
+    origin = candidate.origin()
+    before, after = active.predictor(), candidate.predictor()
+    first = None if origin in (active, candidate) else origin.predictor()
+    checks: list[Check] = []
+    for number, (name, digits) in enumerate(tests.items()):
+        report(number / 3, f"comparing with {active} on {name}")
+        checks += checks_of(Paired.of(name, digits, before, after))
+        if first:
+            checks.append(not_worse(Paired.of(f"{name} since {origin}", digits, first, after)))
+    report(2 / 3, "timing")
+    one = tests["MNIST test"].images[:1]
+    checks.append(not_slower(partial(before.read, one), partial(after.read, one)))
+    checks.append(labels_trusted(*count_new_labels(active)))
+    return {
+        "against": active.name,
+        "passed": all(check["passed"] for check in checks),
+        "checks": checks,
+        "at": timezone.now().isoformat(timespec="seconds"),
+    }
+
+
+def count_new_labels(active: ModelVersion) -> tuple[int, int]:
+    """How many of the labels reviewed since the active version was made are doubted, and of how many."""
+    new = Q(prediction__reviewed_at__gt=active.created_at)
+    return LabelDoubt.objects.open().filter(new).count(), SplitRow.objects.filter(new).count()

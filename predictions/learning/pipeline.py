@@ -1,0 +1,153 @@
+"""The one pipeline that makes a version, wherever its weights start.
+
+Load once → label check → split → start → train → calibrate → measure on every set → register → gate.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypedDict
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
+from predictions.learning.drift import REFERENCE_SIZE, make_reference
+from predictions.learning.gate import compare
+from predictions.learning.label_check import doubt_labels
+from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction
+
+if TYPE_CHECKING:
+    from classifier.checkpoint import Checkpoint
+    from classifier.model import DigitNet
+    from predictions.models.job import ReportProgress
+    from training.finetune import FineTuning
+    from training.train import Progress, Settings
+
+# PostgreSQL's advisory locks are numbers; this one is ours for training. Its two-number form has a key space
+# of its own, apart from the locks that drawings in progress take.
+TRAINING_LOCK = (6_284, 101)
+
+
+class TrainingRunsError(RuntimeError):
+    """Another training is under way."""
+
+
+class Made(TypedDict):
+    """What a job keeps: the names of the version and of its parent, and whether the gate let it pass."""
+
+    version: str
+    parent: str | None
+    passed: bool
+
+
+def fine_tune(report: "ReportProgress", **changes: int) -> Made:
+    """Make a version that starts from the active one's weights; `changes` are to the defaults of
+    training.finetune.FineTuning. Raises ValueError where no version is active, and as `make_version` does."""
+    from training.finetune import FineTuning
+
+    parent = ModelVersion.objects.active()
+    if parent is None:
+        raise ValueError("There is no active version to start from: run manage.py setup.")
+    start = parent.checkpoint().network()
+    return make_version(report, start, FineTuning(**changes), parent=parent)
+
+
+def train_from_scratch(report: "ReportProgress", start: "Settings", device: str = "cpu") -> Made:
+    """Make a version that starts from random weights. Raises as `make_version` does."""
+    from dataclasses import replace
+
+    from training.recipe import CLOSING
+
+    return make_version(report, start, replace(CLOSING, seed=start.seed), device=device)
+
+
+def make_version(
+    report: "ReportProgress",
+    start: "DigitNet | Settings",
+    tuning: "FineTuning",
+    *,
+    parent: ModelVersion | None = None,
+    device: str = "cpu",
+) -> Made:
+    """Train from `start`, a trained network or the settings of a training from random weights, on MNIST and
+    on the reviewed drawings; store the result as a version and compare it with the active one.
+
+    Nothing is stored before the network is trained. Raises TrainingRunsError, training.dataset.DatasetError.
+    """
+    from training.dataset import load_mnist
+    from training.recipe import make_checkpoint, split
+
+    with hold_training_lock():
+        report(0.0, "loading")
+        mnist, drawings = load_mnist(settings.MNIST_DIR), reviewed_drawings()
+        report(0.0, "checking labels")
+        drawings = drawings.without(doubt_labels(drawings, mnist.train))
+        sets = split(mnist, {side: drawings.on(side).all() for side in SIDES})
+        checkpoint = make_checkpoint(sets, start, tuning, in_words(report), device)
+        connect_again_if_lost()
+        version = register(checkpoint, drawings, parent)
+        decision = compare(report, version, sets.measured["mnist_test"], sets.measured.get("drawings_test"))
+    return {
+        "version": version.name,
+        "parent": parent.name if parent else None,
+        "passed": decision is None or decision["passed"],
+    }
+
+
+@transaction.atomic
+def register(
+    checkpoint: "Checkpoint", drawings: ReviewedDrawings, parent: ModelVersion | None
+) -> ModelVersion:
+    """Store the version with the label of every drawing that it was made from, and, where the log is long
+    enough, the figures of today's drawings, which later ones are compared with."""
+    from classifier.checkpoint import dump
+
+    version = ModelVersion.objects.register(dump(checkpoint), parent=parent, dataset=drawings.manifest())
+    recent = list(Prediction.objects.filter(superseded=False).order_by("-created_at")[:REFERENCE_SIZE])
+    if len(recent) == REFERENCE_SIZE:
+        DriftMonitor.objects.create(version=version, reference=make_reference(recent, version.predictor()))
+    return version
+
+
+def in_words(report: "ReportProgress") -> "Callable[[Progress], None]":
+    """Tell of a training's progress as of any job's."""
+    validation = ""
+
+    def on_progress(progress: "Progress") -> None:
+        nonlocal validation
+        if progress.accuracy is not None:
+            validation = f", validation {progress.accuracy:.2%}"
+        words = f"step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.3f}{validation}"
+        report(progress.step / progress.steps, words)
+
+    return on_progress
+
+
+@contextmanager
+def hold_training_lock() -> Iterator[None]:
+    """Held by this database connection, so that a killed process gives it back. Raises TrainingRunsError."""
+    if not ask_for_lock("SELECT pg_try_advisory_lock(%s, %s)"):
+        raise TrainingRunsError("Another training is under way.")
+    try:
+        yield
+    finally:
+        connect_again_if_lost()
+        ask_for_lock("SELECT pg_advisory_unlock(%s, %s)")
+
+
+def ask_for_lock(sql: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, TRAINING_LOCK)
+        return bool(cursor.fetchone()[0])
+
+
+def connect_again_if_lost() -> None:
+    """A training is long: the database may have been restarted meanwhile, or a router have dropped us."""
+    if not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
+
+
+def new_drawings() -> int:
+    """Drawings accepted since the newest version was made."""
+    newest, drawings = ModelVersion.objects.first(), Prediction.objects.all().may_teach()
+    return (drawings.filter(reviewed_at__gt=newest.created_at) if newest else drawings).count()

@@ -1,0 +1,34 @@
+"""Every table of the log and of the learning loop, one file a subject. Imports nothing of the app but
+pictures."""
+
+from predictions.models.doubt import LabelDoubt
+from predictions.models.drift import DriftMonitor
+from predictions.models.job import AlreadyQueuedError, Job
+from predictions.models.label_change import LabelChange
+from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
+from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
+from predictions.models.split import SIDES, Side, SplitRow
+from predictions.models.version import GateClosedError, ModelVersion, Promotion, Weights
+
+__all__ = [
+    "CONFLICT",
+    "CONTRADICTED",
+    "DIGITS",
+    "LABELS",
+    "NOT_A_DIGIT",
+    "SIDES",
+    "AlreadyQueuedError",
+    "DriftMonitor",
+    "GateClosedError",
+    "Job",
+    "LabelChange",
+    "LabelDoubt",
+    "ModelVersion",
+    "Prediction",
+    "PredictionQuerySet",
+    "Promotion",
+    "Side",
+    "SplitRow",
+    "StaleRowError",
+    "Weights",
+]

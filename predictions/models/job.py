@@ -1,0 +1,94 @@
+"""Work for the worker process. The queue (procrastinate, in the same database) owns a job's state; the row
+here holds what people want to know: who asked for what, how far it is and what came of it."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
+
+# Says how far the work is: a share from 0 to 1 and a few words. May raise to stop the work.
+ReportProgress = Callable[[float, str], None]
+
+
+class AlreadyQueuedError(ValueError):
+    """The same work waits already."""
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    @transaction.atomic
+    def start(self, kind: str, by: Any = None, **arguments: Any) -> "Job":  # noqa: ANN401
+        """Queue a job; the worker sees it when the transaction is committed. Raises AlreadyQueuedError."""
+        from procrastinate.contrib.django import app
+        from procrastinate.exceptions import AlreadyEnqueued
+
+        job = self.create(kind=kind, requested_by=by, arguments=arguments)
+        # Two of a kind never run at the same time, but for replays; and the same work waits only once.
+        work = " ".join([kind, *map(str, arguments.values())])
+        lock = work if kind == Job.Kind.REPLAY else kind
+        task = app.configure_task("predictions.tasks.do", lock=lock, queueing_lock=work)
+        try:
+            with transaction.atomic():
+                job.queued_id = task.defer(job_id=job.pk)
+        except AlreadyEnqueued as error:
+            raise AlreadyQueuedError(f"{job.get_kind_display()} is queued already.") from error
+        job.save(update_fields=["queued"])
+        return job
+
+    def with_state(self) -> Self:
+        return self.select_related("queued", "requested_by")
+
+
+class Job(models.Model):
+    class Kind(models.TextChoices):
+        TRAIN = "train", "Training"
+        COMPARE = "compare", "Comparison"
+        REPLAY = "replay", "Replay"
+        CHECK_LABELS = "check_labels", "Label check"
+        RETENTION = "retention", "Retention"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    arguments = models.JSONField(default=dict, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="None: the timetable.",
+    )
+    requested_at = models.DateTimeField(default=timezone.now)
+    # The queue's table belongs to procrastinate, whose migrations may rebuild it: no constraint across.
+    queued = models.ForeignKey(
+        "procrastinate.ProcrastinateJob", models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
+    message = models.TextField(blank=True)
+    reported_at = models.DateTimeField(null=True)
+    result = models.JSONField(null=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(progress__range=(0, 1)), name="progress_0_to_1")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def state(self) -> str:
+        """The queue's word: todo, doing, succeeded, failed, cancelled or aborted."""
+        return self.queued.status if self.queued else "todo"
+
+    def cancel(self) -> bool:
+        """Take the job from the queue, or ask it to stop where it runs. False when it has ended."""
+        from procrastinate.contrib.django import app
+
+        return self.queued_id is not None and app.job_manager.cancel_job_by_id(self.queued_id, abort=True)
+
+    def report(self, progress: float, message: str) -> None:
+        self.progress, self.message, self.reported_at = progress, message, timezone.now()
+        self.save(update_fields=["progress", "message", "reported_at"])

@@ -1,0 +1,138 @@
+"""Reviewing: an operator's decision about rows, and who gets which row next."""
+
+import random
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from predictions.models.label_change import operator
+
+if TYPE_CHECKING:
+    from predictions.models.label_change import Operator
+    from predictions.models.prediction import Prediction
+
+LEASE = timedelta(minutes=1)
+
+# This share of all rows, drawn by lot when a row is logged, is kept out of every order by suspicion:
+# operators get it in the order of the lot, so that accuracy on it is an unbiased estimate.
+RANDOM_SAMPLE = 0.05
+# One row in so many that the queue hands out comes from that sample.
+QUEUE_ROWS_PER_RANDOM_ROW = 10
+
+# The row is more suspicious than any row that its visitor did not contradict.
+CONTRADICTED = 2.0
+SUSPICION = (
+    1.0
+    - F("confidence")
+    + Case(
+        When(user_label__isnull=True, then=Value(0.0)),
+        When(user_label=F("digit"), then=Value(-1.0)),
+        default=Value(CONTRADICTED),
+    )
+    + Case(
+        When(~Q(second_reading=F("digit")) & Q(second_reading__isnull=False), then=Value(1.0)), default=0.0
+    )
+)
+
+
+# The visitor says otherwise than the model.
+CONFLICT = Q(user_label__isnull=False) & ~Q(user_label=F("digit"))
+
+
+class StaleRowError(Exception):
+    """Somebody else changed the row after it was read; nothing was stored."""
+
+
+def draw_lot() -> float:
+    """A number in [0, 1) that says whether the row is of the random sample, and its place there."""
+    return random.random()  # noqa: S311  (statistics, not a secret)
+
+
+class ReviewQuerySet(models.QuerySet["Prediction"]):
+    """What the review desk does with many rows."""
+
+    def without_blobs(self) -> Self:
+        """With the version's name, without the drawing as it was sent, which is large."""
+        return self.select_related("model_version").defer("image", "strokes")
+
+    def reviewable(self) -> Self:
+        """Pending rows, without the earlier states of drawings in progress."""
+        return self.filter(review_status="pending", superseded=False)
+
+    def most_suspicious(self) -> Self:
+        """Reviewable rows that are not of the random sample, the likeliest errors first."""
+        return self.reviewable().filter(lottery__gte=RANDOM_SAMPLE).order_by("-suspicion", "pk")
+
+    def random_sample(self) -> Self:
+        """Reviewable rows of the random sample, in the order of the lot."""
+        return self.reviewable().filter(lottery__lt=RANDOM_SAMPLE).order_by("lottery", "pk")
+
+    def review(
+        self, by: "Operator", status: str, true_label: int | None = None, selected_by: str = ""
+    ) -> int:
+        """Store one decision about all of these rows; the number of rows.
+
+        Without a label, accepted rows keep the label they have, else take the visitor's, else the model's.
+        Rejected rows have none. `selected_by` is how a pending row came to review; one that is decided again
+        keeps how it came first, or corrections would take errors out of the random sample.
+        """
+        came: Any = Case(When(review_status="pending", then=Value(selected_by)), default="selected_by")
+        label: Any = Coalesce("true_label", "user_label", "digit") if true_label is None else true_label
+        reviewed = status != "pending"
+        with operator(by):
+            return self.update(
+                true_label=None if status == "rejected" else label if reviewed else true_label,
+                review_status=status,
+                reviewed_by=by if reviewed else None,
+                reviewed_at=timezone.now() if reviewed else None,
+                selected_by=came if reviewed else "",
+                leased_by=None,
+                leased_until=None,
+            )
+
+    def free_for(self, user: "Operator") -> Self:
+        """Rows that nobody else holds at this moment."""
+        return self.filter(
+            Q(leased_until__isnull=True) | Q(leased_until__lt=timezone.now()) | Q(leased_by=user)
+        )
+
+    @transaction.atomic
+    def hold(self, by: "Operator", count: int) -> "list[Prediction]":
+        """Lease the first `count` of these rows that are free: for nobody else within a minute."""
+        return self._leased(self._locked(by, count), by)
+
+    @transaction.atomic
+    def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
+        """Lease the next rows of the queue, none of `without`."""
+        rest = self.exclude(pk__in=without)
+        at_random = rest.random_sample()._locked(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
+        rows = rest.most_suspicious()._locked(by, count - len(at_random)) + at_random
+        more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
+        return self._leased(rows + more._locked(by, count - len(rows)), by)
+
+    def _locked(self, by: "Operator", count: int) -> "list[Prediction]":
+        """The first `count` of these rows that are free, locked until the transaction ends."""
+        free = (
+            self.without_blobs().free_for(by).select_for_update(skip_locked=True, of=("self",), no_key=True)
+        )
+        return list(free[:count])
+
+    def _leased(self, rows: "list[Prediction]", by: "Operator") -> "list[Prediction]":
+        held = self.model._default_manager.filter(pk__in=[row.pk for row in rows])
+        held.update(leased_by=by, leased_until=timezone.now() + LEASE)
+        return rows
+
+    def waiting(self, at_most: int) -> int:
+        """How many of these rows wait for review, counted up to `at_most` in each of both orders."""
+        orders = (self.most_suspicious(), self.random_sample())
+        suspicious, sample = (rows.values("pk")[:at_most] for rows in orders)
+        return suspicious.union(sample, all=True).count()
+
+    def renew(self, by: "Operator") -> int:
+        """Hold those of these rows that are still free for another minute; the number of rows."""
+        return self.reviewable().free_for(by).update(leased_by=by, leased_until=timezone.now() + LEASE)

@@ -1,0 +1,226 @@
+"""Which model answers: every version that was made, its weights, and the log of promotions."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pgtrigger
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from classifier.checkpoint import Checkpoint, Metrics
+    from classifier.predictor import Predictor
+    from training.compare import Decision
+
+
+class GateClosedError(ValueError):
+    """A promotion that the gate refuses; the message says why."""
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def active(self) -> "ModelVersion | None":
+        """The version that answers now; None before the first one is promoted."""
+        return self.filter(active=True).first()
+
+    def next_name(self) -> str:
+        """v1, v2, …: one more than have ever been made."""
+        return f"v{(self.aggregate(models.Max('pk'))['pk__max'] or 0) + 1}"
+
+    def answering_at(self, time: datetime) -> "ModelVersion | None":
+        """The version that answered at `time`; None before the first promotion."""
+        promoted = self.filter(promotions__at__lte=time)
+        return promoted.order_by("-promotions__at", "-promotions__pk").first()
+
+    @transaction.atomic
+    def register(self, data: bytes, **facts: Any) -> "ModelVersion":  # noqa: ANN401
+        """Make a checkpoint's bytes a version, whole or not at all: the one place that makes versions.
+
+        Whatever is known about the weights stands in the checkpoint itself; `facts` say how this site came by
+        them (`parent`, `dataset`). Raises ValueError where the bytes are no checkpoint.
+        """
+        from classifier.checkpoint import load
+
+        metrics = load(data).metrics
+        if metrics is None:
+            raise ValueError("The checkpoint does not say where its weights come from.")
+        version = self.create(
+            name=self.next_name(),
+            metrics=metrics,
+            data_fingerprint=metrics["data_fingerprint"],
+            seed=metrics["seed"],
+            code_version=metrics["code_version"],
+            **facts,
+        )
+        Weights.objects.create(version=version, checkpoint=data)
+        return version
+
+    @transaction.atomic
+    def install_shipped(self) -> "ModelVersion":
+        """Make the weights that come with the code a version, and the active one."""
+        from classifier.checkpoint import SHIPPED
+
+        version = self.register(SHIPPED.read_bytes())
+        version.promote(reason="The shipped model.")
+        return version
+
+
+class ModelVersion(models.Model):
+    """A model that was made here or shipped: where its weights come from and how good they are."""
+
+    name = models.CharField(max_length=50, unique=True)
+    metrics: "models.JSONField[Metrics, Metrics]" = models.JSONField()
+    gate: "models.JSONField[Decision | None, Decision | None]" = models.JSONField(
+        null=True, blank=True, help_text="The comparison with the version that was active."
+    )
+    data_fingerprint = models.CharField(max_length=64)
+    dataset = models.JSONField(
+        default=dict, blank=True, help_text="The reviewed drawings of each split, with label."
+    )
+    seed = models.BigIntegerField()
+    code_version = models.CharField(max_length=64)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    created_at = models.DateTimeField(default=timezone.now)
+    active = models.BooleanField(default=False, editable=False)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["active"], condition=Q(active=True), name="one_active_version"),
+        ]
+        permissions = [("promote_modelversion", "Can promote a model version")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def checkpoint(self) -> "Checkpoint":
+        """The weights with their configuration; torch is imported here and not before.
+
+        Raises ValueError where the stored bytes are damaged.
+        """
+        from classifier.checkpoint import load
+
+        return load(bytes(self.weights.checkpoint))
+
+    def predictor(self) -> "Predictor":
+        """Reads drawings with this version's weights. Raises ValueError where they are damaged."""
+        from classifier.predictor import Predictor
+
+        checkpoint = self.checkpoint()
+        return Predictor(checkpoint.network(), checkpoint.calibration)
+
+    def origin(self) -> "ModelVersion":
+        """The version that this one's line of fine-tunings began with; itself where it was not fine-tuned."""
+        parents = dict(ModelVersion.objects.values_list("pk", "parent"))
+        key = self.pk
+        while parent := parents[key]:
+            key = parent
+        return ModelVersion.objects.get(pk=key)
+
+    @transaction.atomic
+    def promote(self, by: Any = None, reason: str = "", *, override: bool = False) -> "Promotion":  # noqa: ANN401
+        """Make this the version that answers, and log it. `by` is None for the command line.
+
+        Raises GateClosedError unless the gate found this version as good as the active one, or there is
+        none; `override` opens it, and needs a reason. Nothing promotes weights that can't be read, or again
+        what is active.
+        """
+        self._try_to_read()
+        previous = ModelVersion.objects.select_for_update().filter(active=True).first()
+        obstacle = self.obstacle(previous)
+        if obstacle and (not override or previous == self):
+            raise GateClosedError(obstacle)
+        if override and not reason.strip():
+            raise GateClosedError("Promoting against the gate needs a reason.")
+        return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
+
+    def _try_to_read(self) -> None:
+        """Damaged weights would leave every web worker without an answer."""
+        try:
+            self.predictor()
+        except ValueError as error:
+            raise GateClosedError(f"{self} could not answer. {error}") from error
+
+    def obstacle(self, active: "ModelVersion | None") -> str:
+        """Why the gate keeps this version from replacing `active`; empty if it does not."""
+        if active is None:
+            return ""
+        if active == self:
+            return f"{self} is already active."
+        if not self.gate or self.gate["against"] != active.name:
+            return f"{self} has not been compared with the active version {active}."
+        failed = [check["name"] for check in self.gate["checks"] if not check["passed"]]
+        return f"{self} is worse than {active}: {', '.join(failed)}." if failed else ""
+
+    @transaction.atomic
+    def _activate(self, previous: "ModelVersion | None", **record: Any) -> "Promotion":  # noqa: ANN401
+        ModelVersion.objects.filter(active=True).update(active=False)
+        ModelVersion.objects.filter(pk=self.pk).update(active=True)
+        self.active = True
+        return Promotion.objects.create(version=self, previous=previous, **record)
+
+
+class Weights(models.Model):
+    """A version's checkpoint, apart from its row: nobody who lists versions reads a megabyte for each."""
+
+    version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="weights")
+    checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
+
+    class Meta:
+        verbose_name_plural = "weights"
+
+    def __str__(self) -> str:
+        return f"weights of {self.version_id}"
+
+
+class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def standing(self) -> "Promotion | None":
+        """The newest promotion that is neither a rollback nor rolled back."""
+        return self.filter(rolls_back=None, rolled_back_by=None).first()
+
+    @transaction.atomic
+    def roll_back(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401
+        """Undo the newest promotion that still stands: the version before it answers again.
+
+        Raises GateClosedError where no promotion replaced a version.
+        """
+        # Locks the active version, as promote does: one of them happens after the other.
+        active = ModelVersion.objects.select_for_update().filter(active=True).first()
+        standing = self.standing()
+        if standing is None or standing.previous is None:
+            raise GateClosedError("There is no earlier version to roll back to.")
+        return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)
+
+
+class Promotion(models.Model):
+    """One line of the append-only log of which version answered from when on."""
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="promotions")
+    previous = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reason = models.TextField(blank=True)
+    decision = models.JSONField(null=True, help_text="The gate's, with its numbers, as it stood then.")
+    override = models.BooleanField(default=False, help_text="Promoted against the gate.")
+    rolls_back = models.OneToOneField(
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="rolled_back_by",
+        help_text="The promotion that this undoes.",
+    )
+
+    objects = PromotionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(override=False) | ~Q(reason=""), name="override_has_reason"),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.version} at {self.at:%Y-%m-%d %H:%M:%S}"

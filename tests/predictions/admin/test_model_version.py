@@ -1,0 +1,137 @@
+"""The learning loop in the admin: start, see, promote, roll back, settle doubts."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from predictions.learning.replay import replay
+from predictions.models import DriftMonitor, Job, LabelDoubt, ModelVersion, Prediction, Promotion
+from tests.drawings import accepted, logged, unique
+from tests.rows import version as version_named
+
+FAILED = {
+    "against": "v1",
+    "passed": False,
+    "checks": [{"name": "forward time", "passed": False, "active_ms": 1.5}],
+}
+
+
+@pytest.fixture
+def trainer(db: None, client: Client) -> User:
+    user = User.objects.create_user("tim", is_staff=True)
+    user.groups.add(Group.objects.get(name="trainer"))
+    client.force_login(user)
+    return user
+
+
+def test_train_now_queues_a_training_once(trainer: User, client: Client) -> None:
+    url = reverse("admin:predictions_modelversion_train_now")
+    assert "Shall the worker do this" in client.get(url).content.decode()
+    assert not Job.objects.exists()
+    client.post(url)
+    job = Job.objects.get()
+    assert (job.kind, job.requested_by, job.state) == (Job.Kind.TRAIN, trainer, "todo")
+    assert "is queued already" in client.post(url, follow=True).content.decode()
+    assert Job.objects.count() == 1
+
+
+def test_replay_shows_counts_and_pictures(version: ModelVersion, trainer: User, client: Client) -> None:
+    for number in range(20):
+        logged(version, unique(number), number % 10)
+    client.post(reverse("admin:predictions_modelversion_replay", args=[version.pk]))
+    job = Job.objects.get()
+    job.result = replay(lambda progress, message: None, **job.arguments)
+    job.save()
+    page = client.get(reverse("admin:predictions_job_change", args=[job.pk])).content.decode()
+    assert f"would read {job.result['changed']} of 20 drawings differently" in page
+    assert page.count("data:image/png;base64,") == job.result["changed"] > 0
+
+
+def test_a_version_shows_what_it_was_measured_on_in_percent(trainer: User, client: Client) -> None:
+    figures = {"count": 1250, "accuracy": 0.9876, "calibration_error": 0.01, "refused": 0.002}
+    version = version_named()
+    version.metrics = {"seed": 1, "drawings_test": figures | {"interval": [0.98, 0.99]}}
+    version.save()
+    page = client.get(reverse("admin:predictions_modelversion_change", args=[version.pk])).content.decode()
+    for shown in ("drawings, test", "98.76 %", "98.00 to 99.00", "1,250"):
+        assert shown in page
+
+
+def test_waiting_job_is_cancelled_from_the_list(trainer: User, client: Client) -> None:
+    job = Job.objects.start(Job.Kind.TRAIN)
+    client.post(
+        reverse("admin:predictions_job_changelist"), {"action": "cancel", "_selected_action": [job.pk]}
+    )
+    assert Job.objects.with_state().get().state == "cancelled"
+
+
+def test_closed_gate_is_shown_and_opened_with_a_reason_only(trainer: User, client: Client) -> None:
+    version_named("v1").promote()
+    candidate = version_named("v2")
+    ModelVersion.objects.filter(pk=candidate.pk).update(gate=FAILED)
+    url = reverse("admin:predictions_modelversion_promote", args=[candidate.pk])
+    page = client.get(url).content.decode()
+    assert "v2 is worse than v1: forward time." in page
+    assert "active_ms 1.5" in page
+    client.post(url, {"reason": "", "override": "on"})
+    client.post(url, {"reason": "in a hurry"})
+    assert Promotion.objects.count() == 1
+    client.post(url, {"reason": "the new machine is faster", "override": "on"})
+    promotion = Promotion.objects.get(version=candidate)
+    assert (promotion.override, promotion.by) == (True, trainer)
+    change = client.get(reverse("admin:predictions_promotion_change", args=[promotion.pk]))
+    assert "active_ms 1.5" in change.content.decode()
+
+
+def test_roll_back_asks_and_goes_back(trainer: User, client: Client) -> None:
+    url = reverse("admin:predictions_modelversion_roll_back")
+    assert "no earlier version" in client.get(url).content.decode()
+    version_named("v1").promote()
+    version_named("v2").promote(override=True, reason="for the test")
+    assert "Shall <strong>v1</strong> answer again" in client.get(url).content.decode()
+    client.post(url, {"reason": "reads ones badly"})
+    assert ModelVersion.objects.get(active=True).name == "v1"
+    back = Promotion.objects.all()[0]
+    assert (back.by, back.reason) == (trainer, "reads ones badly")
+
+
+def test_doubts_are_settled_by_reviewing_again(version: ModelVersion, admin_client: Client) -> None:
+    rows = [accepted(version, unique(number), 3) for number in range(2)]
+    for row in rows:
+        LabelDoubt.objects.create(prediction=row, label=3, suggestion=8, quality=0.01)
+    url = reverse("admin:predictions_labeldoubt_changelist")
+    assert admin_client.get(url).content.decode().count("data:image/png;base64,") == 2
+    for row, action in zip(rows, ("keep", "follow"), strict=True):
+        admin_client.post(url, {"action": action, "_selected_action": [row.pk]})
+    assert [Prediction.objects.get(pk=row.pk).true_label for row in rows] == [3, 8]
+    assert not LabelDoubt.objects.open().exists()
+
+
+def test_drift_is_on_every_page_until_it_is_acknowledged(
+    version: ModelVersion, trainer: User, client: Client
+) -> None:
+    DriftMonitor.objects.create(version=version, alarms=[{"figure": "pen_width", "direction": "higher"}])
+    index = reverse("admin:index")
+    assert "Drift: pen width higher" in client.get(index).content.decode()
+    change = client.get(reverse("admin:predictions_watch_change", args=[version.pk]))
+    assert "not enough drawings yet" in change.content.decode()
+    acknowledge = {"action": "acknowledge", "_selected_action": [version.pk]}
+    client.post(reverse("admin:predictions_watch_changelist"), acknowledge)
+    assert "Drift:" not in client.get(index).content.decode()
+
+
+def test_drift_is_nothing_for_an_account_without_a_role(version: ModelVersion, client: Client) -> None:
+    DriftMonitor.objects.create(version=version, alarms=[{"figure": "pen_width", "direction": "higher"}])
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    assert "Drift:" not in client.get(reverse("admin:index")).content.decode()
+
+
+def test_operator_may_neither_train_nor_promote(version: ModelVersion, client: Client) -> None:
+    user = User.objects.create_user("olive", is_staff=True)
+    user.groups.add(Group.objects.get(name="operator"))
+    client.force_login(user)
+    assert client.post(reverse("admin:predictions_modelversion_train_now")).status_code == 403
+    assert client.post(reverse("admin:predictions_modelversion_roll_back")).status_code == 403
+    assert client.get(reverse("admin:predictions_job_changelist")).status_code == 200
+    assert not Job.objects.exists()

@@ -1,0 +1,119 @@
+"""manage.py train_model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from classifier.model import Config
+from classifier.predictor import Predictor
+from predictions.models import ModelVersion, Promotion
+from tests import samples
+from training import dataset, recipe, train
+from training.dataset import DatasetError
+from training.finetune import FineTuning
+
+# The command lets go of its connection during the training, which a test's own transaction would not survive.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass(frozen=True)
+class Tiny(train.Settings):
+    batch: int = 64
+    made_up_digits: int = 64
+    slashed_zeros: int = 32
+    non_digits: int = 64
+    config: Config = field(default_factory=lambda: Config(channels=(4, 8, 16), features=16))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample instead of MNIST, and a tiny network: everything else is real."""
+    monkeypatch.setattr(dataset, "load_mnist", lambda folder: samples.mnist())
+    monkeypatch.setattr(train, "Settings", Tiny)
+    monkeypatch.setattr(recipe, "CLOSING", FineTuning(steps=3, batch=64, made_up=64))
+
+
+def run(*options: str) -> str:
+    output = StringIO()
+    call_command("train_model", "--epochs=1", *options, stdout=output)
+    return output.getvalue()
+
+
+def test_a_version_is_stored_with_everything_that_says_where_it_comes_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = run("--seed=3")
+    version = ModelVersion.objects.get()
+    assert (version.seed, version.active, version.parent) == (3, False, None)
+    assert version.data_fingerprint == samples.mnist().train.fingerprint()
+    assert version.code_version == recipe.code_version()
+    assert version.metrics["mnist_test"]["count"] == 1_000
+    assert version.metrics["settings"]["epochs"] == 1
+    assert version.metrics["closing"]["steps"] == 3
+    Predictor.from_bytes(bytes(version.checkpoint)).read(samples.mnist().test.images[:1])
+    assert f"Model version {version}" in output
+    assert f"{version.metrics['mnist_test']['accuracy']:.2%} of 1,000" in output
+    bar = capsys.readouterr().err
+    assert all(word in bar for word in ("epoch 1/1", "closing", "loss=", "validation="))
+
+
+def test_one_seed_gives_the_same_weights() -> None:
+    for _ in range(2):
+        run("--seed=3")
+    run("--seed=4")
+    first, second, other = (bytes(version.checkpoint) for version in ModelVersion.objects.order_by("pk"))
+    assert first == second
+    assert first != other
+
+
+def test_it_answers_at_once_only_where_that_is_asked_for() -> None:
+    run("--no-promote")
+    assert ModelVersion.objects.active() is None
+    run("--promote")
+    version = ModelVersion.objects.active()
+    assert version is not None
+    assert Promotion.objects.get().version == version
+
+
+def fail(error: BaseException) -> Callable[..., Any]:
+    def failing(*args: object, **options: object) -> None:
+        raise error
+
+    return failing
+
+
+def test_interrupting_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "validation_accuracy", fail(KeyboardInterrupt()))
+    with pytest.raises(CommandError, match="Interrupted; nothing was stored"):
+        run()
+    assert not ModelVersion.objects.exists()
+
+
+def test_data_that_is_not_to_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dataset, "load_mnist", fail(DatasetError("MNIST can't be fetched: no network.")))
+    with pytest.raises(CommandError, match="MNIST can't be fetched: no network"):
+        run(f"--data-dir={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [("--epochs=0", "1 or more"), ("--device=abacus", "no device")]
+)
+def test_a_bad_option_is_one_line(option: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        run(option)
+
+
+def test_a_database_that_was_not_migrated_is_said_before_the_training() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE predictions_modelversion RENAME TO elsewhere")
+        try:
+            with pytest.raises(CommandError, match=r"manage\.py migrate"):
+                run()
+        finally:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO predictions_modelversion")

@@ -1,0 +1,174 @@
+"""The watch tells drift from ordinary drawings: real pen strokes, drawn on a canvas by simulated hands."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from classifier.checkpoint import SHIPPED
+from classifier.predictor import Predictor
+from classifier.preprocess import decode_image, to_input
+from predictions.admin.drift import banner
+from predictions.models import DriftMonitor, ModelVersion, look
+from tests.drawings import logged
+from training.drawings import Drawings, Hand, draw, load_drawings
+from training.drift import Charts, Figures, Reference, centres, embedding_distance, size_and_pen_width
+from training.evaluate import any_hands
+
+DATA = samples.DATA
+SIMULATED = 20_000
+
+
+def canvases(drawings: Drawings, seed: int, pen: float = 1.0) -> Iterator[bytes]:
+    """Each drawing by a hand of its own, whose pen is so many times as wide as usual."""
+    for strokes, hand in zip(drawings.strokes, any_hands(seed), strict=False):
+        yield draw(strokes, replace(hand, pen=hand.pen * pen))
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Figures]:
+    """What the watch measures, with the shipped model."""
+    predictor = Predictor.from_bytes(SHIPPED.read_bytes())
+    digits, letters = (load_drawings(DATA / f"{name}-sample.npz") for name in ("strokes", "letters"))
+    sets = {
+        "reference": [*canvases(digits, 1), *canvases(digits, 2)],
+        "ordinary": [*canvases(digits, 3), *canvases(digits, 4)],
+        "thick": [*canvases(digits, 5, pen=2)],
+        "letters": [*canvases(letters, 6)],
+    }
+    inks = {name: [decode_image(canvas) for canvas in images] for name, images in sets.items()}
+    inputs = {name: np.stack([to_input(ink) for ink in drawn]) for name, drawn in inks.items()}
+    features = {name: predictor.embed(images) for name, images in inputs.items()}
+    read = {name: predictor.probabilities(images)[0] for name, images in inputs.items()}
+    means = centres(features["reference"], read["reference"].argmax(1))
+    as_sent = {name: np.array([size_and_pen_width(ink) for ink in drawn]) for name, drawn in inks.items()}
+    return {
+        name: {
+            "ink": inputs[name].mean((1, 2)) / 255,
+            "size": as_sent[name][:, 0],
+            "pen_width": as_sent[name][:, 1],
+            "confidence": read[name].max(1),
+            "embedding_distance": embedding_distance(features[name], means),
+        }
+        for name in sets
+    }
+
+
+def sample(figures: Figures, count: int, random: np.random.Generator) -> Figures:
+    """So many drawings, drawn from these with replacement."""
+    at = random.integers(0, len(figures["ink"]), count)
+    return {name: values[at] for name, values in figures.items()}
+
+
+def test_no_alarm_in_20000_ordinary_drawings(figures: dict[str, Figures]) -> None:
+    reference = Reference.of(figures["reference"])
+    drawn = sample(figures["ordinary"], SIMULATED, np.random.default_rng(0))
+    assert Charts().add(reference.scores(drawn)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_doubled_pen_width_is_found_within_300_drawings(figures: dict[str, Figures], seed: int) -> None:
+    reference = Reference.of(figures["reference"])
+    drawn = sample(figures["thick"], 300, np.random.default_rng(seed))
+    alarms = Charts().add(reference.scores(drawn))
+    assert ("pen_width", "higher") in {(alarm["figure"], alarm["direction"]) for alarm in alarms}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fifth_of_letters_is_found_within_300_drawings(figures: dict[str, Figures], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    digits, letters = sample(figures["ordinary"], 300, random), sample(figures["letters"], 300, random)
+    mixed = random.random(300) < 0.2
+    drawn = {name: np.where(mixed, letters[name], digits[name]) for name in digits}
+    assert Charts().add(Reference.of(figures["reference"]).scores(drawn))
+
+
+@pytest.mark.parametrize(("size", "pen"), [(100, 8), (180, 20), (220, 40)])
+def test_size_and_pen_width_are_those_of_the_drawing(size: float, pen: float) -> None:
+    line = [np.array([[0.0, 0.0], [0.0, 1.0]])]
+    measured_size, measured_pen = size_and_pen_width(decode_image(draw(line, Hand(size, pen))))
+    assert measured_size == pytest.approx((size + pen) / 280, abs=0.01)
+    assert measured_pen == pytest.approx(pen / 280, rel=0.25)
+
+
+def test_drawing_without_a_figure_changes_nothing() -> None:
+    reference = Reference.of({"size": np.arange(100.0), "pen_width": np.full(100, np.nan)})
+    scores = reference.scores({"size": np.array([np.nan, 99.0]), "pen_width": np.array([1.0, 1.0])})
+    assert list(scores) == ["size"]
+    assert scores["size"][0] == 0
+    assert scores["size"][1] > 2
+
+
+Log = Callable[..., None]
+
+
+@pytest.fixture
+def log(version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """Logs the sample's drawings, an hour ago and in order; forty make a reference."""
+    monkeypatch.setattr("predictions.learning.drift.REFERENCE_SIZE", 40)
+    drawings, start = load_drawings(DATA / "strokes-sample.npz"), timezone.now() - timedelta(hours=1)
+    count = iter(range(10_000))
+
+    def log(pen: float) -> None:
+        for canvas in canvases(drawings.sample(40), seed=int(pen), pen=pen):
+            row = to_input(decode_image(canvas))
+            logged(version, row, 3, image=canvas, created_at=start + timedelta(seconds=next(count)))
+
+    return log
+
+
+def test_first_drawings_become_the_reference(version: ModelVersion, log: Log) -> None:
+    look()
+    assert DriftMonitor.objects.get().reference is None
+    log(pen=1)
+    look()
+    watch = DriftMonitor.objects.get()
+    assert (watch.reference["drawings"], watch.seen, watch.alarms) == (40, 0, [])
+    look()
+    assert DriftMonitor.objects.get().seen == 0
+
+
+def test_drift_raises_the_banner_and_the_metric_until_it_is_acknowledged(
+    version: ModelVersion, log: Log, client: Client, admin_user: User, rf: RequestFactory
+) -> None:
+    request = rf.get("/admin/")
+    request.user = admin_user
+    log(pen=1)
+    log(pen=2)
+    look()
+    watch = DriftMonitor.objects.get()
+    assert watch.seen == 40
+    found: Any = {(alarm["figure"], alarm["direction"]) for alarm in watch.alarms}
+    assert ("pen_width", "higher") in found
+    assert "pen width higher" in str(banner(request))
+    drift = f'digits_drift{{model_version="{version.name}"}}'
+    assert f"{drift} {len(watch.alarms)}.0" in client.get("/metrics").content.decode()
+    watch.acknowledge(admin_user)
+    assert banner(request) is None
+    assert f"{drift} 0.0" in client.get("/metrics").content.decode()
+    assert DriftMonitor.objects.get().acknowledged_by == admin_user
+
+
+def test_drawings_in_progress_are_not_looked_at(version: ModelVersion, log: Log) -> None:
+    log(pen=1)
+    look()
+    logged(version, bytes(784), 3)  # a moment ago: its next state may supersede it
+    look()
+    assert DriftMonitor.objects.get().seen == 0
+
+
+def test_accuracy_on_reviewed_drawings_is_kept(version: ModelVersion) -> None:
+    from tests.drawings import accepted, unique
+
+    accepted(version, unique(1), 3)
+    accepted(version, unique(2), 3, digit=5)
+    accepted(version, unique(3), 10)
+    look()
+    assert DriftMonitor.objects.get().accuracy == 0.5

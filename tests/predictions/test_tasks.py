@@ -1,0 +1,237 @@
+"""The worker does what is queued, tells how far it is, stops when asked, and loses nothing when killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from predictions import tasks
+from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
+from tests.drawings import accepted, logged, unique
+from tests.meanwhile import meanwhile
+
+# The worker has connections of its own: it sees what is committed, so nothing here runs in a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(db: None) -> None:
+    """Django empties its own tables only."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+def work(queue: str = "default") -> None:
+    """A worker that goes home when the queue is empty."""
+    with app.replace_connector(app.connector.get_worker_connector()) as worker_app:  # type: ignore[attr-defined]
+        worker_app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False, queues=[queue])
+
+
+def reloaded(job: Job) -> Job:
+    return Job.objects.with_state().get(pk=job.pk)
+
+
+@pytest.fixture
+def busy(version: ModelVersion) -> ModelVersion:
+    """A version with a log to replay."""
+    for number in range(30):
+        logged(version, unique(number), number % 10)
+    return version
+
+
+def test_job_is_done_and_its_result_kept(busy: ModelVersion, admin_user: User) -> None:
+    job = Job.objects.start(Job.Kind.REPLAY, admin_user, version=busy.name)
+    assert (job.requested_by, reloaded(job).state) == (admin_user, "todo")
+    work()
+    done = reloaded(job)
+    assert (done.state, done.progress, done.message) == ("succeeded", 1.0, "done")
+    assert done.result["rows"] == 30
+
+
+def test_failure_is_told(busy: ModelVersion) -> None:
+    job = Job.objects.start(Job.Kind.REPLAY, version="v99")
+    work()
+    failed = reloaded(job)
+    assert (failed.state, failed.result) == ("failed", None)
+    assert failed.message == "failed: ModelVersion matching query does not exist."
+
+
+def test_same_work_waits_only_once(busy: ModelVersion) -> None:
+    Job.objects.start(Job.Kind.TRAIN)
+    with pytest.raises(AlreadyQueuedError, match="Training is queued already"):
+        Job.objects.start(Job.Kind.TRAIN)
+    assert Job.objects.count() == 1
+    for kind in (Job.Kind.REPLAY, Job.Kind.COMPARE):
+        Job.objects.start(kind, version="v1")
+        Job.objects.start(kind, version="v2")
+    assert Job.objects.count() == 5
+
+
+def test_waiting_job_is_cancelled(busy: ModelVersion) -> None:
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    assert job.cancel()
+    work()
+    assert (reloaded(job).state, reloaded(job).result) == ("cancelled", None)
+    assert not job.cancel()
+
+
+def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    from predictions.learning import replay
+
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+
+    def endless(report: Any, version: str) -> dict[str, Any]:
+        assert job.cancel()
+        while True:
+            report(0.5, "going on")
+            time.sleep(0.1)
+
+    monkeypatch.setattr(replay, "replay", endless)
+    work()
+    assert (reloaded(job).state, reloaded(job).message, reloaded(job).result) == ("aborted", "stopped", None)
+
+
+def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:
+    from predictions.learning.retention import delete_expired
+
+    old = timezone.now().replace(year=2020)
+    kept = {accepted(version, unique(1), 3, created_at=old).pk, logged(version, unique(2), 3).pk}
+    logged(version, unique(3), 3, created_at=old)
+    assert delete_expired(lambda progress, message: None)["deleted"] == 0  # RETENTION_DAYS is not set
+    assert delete_expired(lambda progress, message: None, days=30)["deleted"] == 1
+    assert set(Prediction.objects.values_list("pk", flat=True)) == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_retention_keeps_what_is_accepted_at_that_moment(version: ModelVersion, admin_user: User) -> None:
+    from predictions.learning.retention import delete_expired
+
+    row = logged(version, unique(1), 3, created_at=timezone.now() - timedelta(days=40))
+    with meanwhile(lambda: row.review(admin_user, "accepted", 3)):
+        assert delete_expired(lambda progress, message: None, days=30)["deleted"] == 0
+    assert Prediction.objects.get().true_label == 3
+
+
+def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -> None:
+    settings.RETRAIN_AFTER = 2
+    accepted(version, unique(1), 3)
+    tasks.nightly(0)
+    assert [job.kind for job in Job.objects.all()] == [Job.Kind.RETENTION]
+    accepted(version, unique(2), 3)
+    tasks.nightly(0)
+    assert {job.kind for job in Job.objects.all()} == {Job.Kind.RETENTION, Job.Kind.TRAIN}
+    tasks.nightly(0)  # all queued already: nothing happens twice
+    assert Job.objects.count() == 2
+
+
+@pytest.fixture
+def worker_process(version: ModelVersion) -> Iterator[Any]:
+    """Starts worker processes on the test's database; kills what is left of them."""
+    parameters = connection.get_connection_params()
+    parts = {
+        key: parameters[key] for key in ("host", "user", "password", "port", "dbname") if parameters.get(key)
+    }
+    url = " ".join(f"{key}={value}" for key, value in parts.items())
+    workers: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.sample_worker"]
+        environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
+        workers.append(
+            subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL)
+        )
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+
+
+def wait_for(condition: Any, seconds: int = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def notice_the_dead() -> None:
+    """Instead of waiting for half a minute without a heartbeat. The living send the next one soon."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
+    with suppress(AlreadyEnqueued):  # the timetable may have been faster
+        tasks.retry_stalled.defer(timestamp=0)
+
+
+def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker_process: Any) -> None:
+    inputs = np.random.default_rng(0).integers(0, 256, (8_000, 784), np.uint8)
+    rows = [
+        Prediction(
+            model_version=version,
+            input=image.tobytes(),
+            digit=1,
+            confidence=0.9,
+            probabilities=[0.1] * 10,
+            latency_ms=1,
+        )
+        for image in inputs
+    ]
+    Prediction.objects.bulk_create(rows, batch_size=5000)
+    job = Job.objects.start(Job.Kind.REPLAY, version=version.name)
+    first = worker_process()
+    wait_for(lambda: reloaded(job).progress > 0)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert (reloaded(job).state, reloaded(job).result) == ("doing", None)
+    notice_the_dead()
+    worker_process()
+    wait_for(lambda: reloaded(job).state == "succeeded")
+    assert reloaded(job).result["rows"] == 8_000
+    assert reloaded(job).queued.attempts == 2
+
+
+def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
+    version: ModelVersion, worker_process: Any
+) -> None:
+    quick = {"steps": 200, "batch": 64, "made_up": 20}
+    job, first = Job.objects.start(Job.Kind.TRAIN, **quick), worker_process()
+    wait_for(lambda: "step" in reloaded(job).message)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert reloaded(job).state == "doing"
+    assert list(ModelVersion.objects.all()) == [version]
+    notice_the_dead()
+    worker_process(), worker_process()
+    wait_for(lambda: (reloaded(job).state, reloaded(job).queued.attempts) == ("doing", 1))
+    second = Job.objects.start(Job.Kind.TRAIN, **quick)
+    wait_for(lambda: reloaded(job).state == "succeeded" or reloaded(second).state != "todo")
+    assert reloaded(job).state == "succeeded"
+    wait_for(lambda: reloaded(second).state == "succeeded")
+    trained = ModelVersion.objects.exclude(pk=version.pk)
+    assert {made.name for made in trained} == {reloaded(each).result["version"] for each in (job, second)}
+    assert all(made.metrics["curve"] and made.gate for made in trained)
+
+
+def test_job_of_a_dead_worker_ends_where_another_waits_to_do_the_same(version: ModelVersion) -> None:
+    dead = Job.objects.start(Job.Kind.TRAIN)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    waiting = Job.objects.start(Job.Kind.TRAIN)
+    tasks.retry_stalled.defer(timestamp=0)
+    work("timetable")
+    assert (reloaded(dead).state, reloaded(waiting).state) == ("failed", "todo")
+    assert "another waits" in reloaded(dead).message

@@ -1,0 +1,113 @@
+"""True labels from a CSV file."""
+
+import io
+import uuid
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from predictions.models import Prediction
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/predictions/prediction/transfer/"
+
+
+def load(tmp_path: Path, text: str, **options: object) -> str:
+    file, out = tmp_path / "labels.csv", io.StringIO()
+    file.write_text(text)
+    call_command("import_labels", file, **{"operator": "olive"} | options, stdout=out)
+    return out.getvalue()
+
+
+def test_labels_are_stored_and_traced(tmp_path: Path) -> None:
+    olive = rows.operator()
+    one, other, done = rows.prediction(), rows.prediction(), rows.prediction()
+    done.review(olive, "accepted", 3)
+    text = f"id,true_label\n{one.pk},7\n{other.pk},not a digit\n{done.pk},3\n"
+    assert load(tmp_path, text) == "2 rows changed, 1 have their label already.\n"
+    for row, label in ((one, 7), (other, 10)):
+        row.refresh_from_db()
+        assert (row.true_label, row.review_status, row.selected_by) == (label, "accepted", "import")
+        assert [change.by for change in row.changes.all()] == [olive]
+    assert done.changes.count() == 1
+
+
+def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
+    rows.operator()
+    row = rows.prediction()
+    assert load(tmp_path, f"\ufeffid,true_label\r\n\r\n {row.pk} , 7\r\n\r\n") == (
+        "1 rows changed, 0 have their label already.\n"
+    )
+
+
+def test_a_dry_run_shows_what_would_change_and_changes_nothing(tmp_path: Path) -> None:
+    rows.operator()
+    row = rows.prediction()
+    out = load(tmp_path, f"true_label,id\n7,{row.pk}\n", dry_run=True)
+    assert out == f"Line 2: {row.pk} None -> 7\n1 rows would change, 0 have their label already.\n"
+    row.refresh_from_db()
+    assert row.review_status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{id},11", "Line 3: not an id with a label"),
+        ("{id},", "Line 3: not an id with a label"),
+        ("{id}", "Line 3: not an id with a label"),
+        ("no id,7", "Line 3: not an id with a label"),
+        (f"{uuid.UUID(int=1)},7", "Line 3: there is no prediction"),
+        ("{good},8", "Line 3: .* stands in the file twice"),
+    ],
+)
+def test_one_bad_line_is_named_and_nothing_is_imported(tmp_path: Path, line: str, problem: str) -> None:
+    rows.operator()
+    good, bad = rows.prediction(), rows.prediction()
+    text = f"id,true_label\n{good.pk},7\n" + line.format(id=bad.pk, good=good.pk) + "\n"
+    with pytest.raises(CommandError, match=problem):
+        load(tmp_path, text)
+    assert not Prediction.objects.exclude(review_status="pending").exists()
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n"])
+def test_a_file_without_the_columns_is_refused(tmp_path: Path, text: str) -> None:
+    rows.operator()
+    with pytest.raises(CommandError, match="Line 1: the columns"):
+        load(tmp_path, text)
+
+
+def test_an_unknown_operator_or_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no account"):
+        load(tmp_path, "", operator="nobody")
+    rows.operator()
+    with pytest.raises(CommandError, match="can't be read"):
+        call_command("import_labels", tmp_path / "missing.csv", operator="olive")
+
+
+def upload(client: Client, content: bytes, button: str) -> str:
+    form = {"file": SimpleUploadedFile("labels.csv", content), button: ""}
+    return client.post(PAGE, form, follow=True).content.decode()
+
+
+def test_the_admin_shows_a_dry_run_and_then_imports(client: Client) -> None:
+    client.force_login(rows.operator())
+    row = rows.prediction()
+    content = f"id,true_label\n{row.pk},7\n".encode()
+    assert "1 would change" in upload(client, content, "dry_run")
+    row.refresh_from_db()
+    assert row.true_label is None
+    assert "1 predictions accepted." in upload(client, content, "import")
+    row.refresh_from_db()
+    assert row.true_label == 7
+
+
+def test_the_admin_names_bad_lines(client: Client) -> None:
+    client.force_login(rows.operator())
+    assert "Line 2: not an id" in upload(client, b"id,true_label\nx,7\n", "import")
+    unclosed = b'id,true_label\n"' + 200_000 * b"x"
+    assert "Line 2: this is not CSV" in upload(client, unclosed, "import")
+    assert "not a text file" in upload(client, b"\xff\xfe\x00", "import")
