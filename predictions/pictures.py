@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 28  # pixels of an input
+Stored = bytes | memoryview  # what a row gives back
 
 
-def as_array(model_input: bytes) -> NDArray[np.uint8]:
+def as_array(model_input: Stored) -> NDArray[np.uint8]:
     """(28, 28) of one stored input; writable, as torch wants it."""
-    return stack([model_input])[0]
+    return stack([model_input]).reshape(SIDE, SIDE)
 
 
-def stack(inputs: Iterable[bytes]) -> NDArray[np.uint8]:
+def stack(inputs: Iterable[Stored]) -> NDArray[np.uint8]:
     """(n, 28, 28) of n stored inputs, without a copy for each."""
     return np.frombuffer(bytearray().join(inputs), np.uint8).reshape(-1, SIDE, SIDE)
 

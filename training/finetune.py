@@ -22,7 +22,7 @@ from classifier.model import DigitNet, to_tensor
 from training import synthesis
 from training.augment import Strength, augment
 from training.dataset import Digits
-from training.train import Progress, ReportProgress, validation_accuracy
+from training.train import Progress, ReportProgress, half_precision, validation_accuracy
 
 # Digits as they are read: hardly bent any more, but with pens of all widths, moved and zoomed
 # (docs/experiments.md).
@@ -67,7 +67,7 @@ def finetune(
     optimizer = AdamW(student.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = CosineAnnealingLR(optimizer, settings.steps)
     for step, (images, labels) in enumerate(_batches(known, drawings, settings), 1):
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision("cpu"):
             logits = student(images)
         loss = cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
         optimizer.zero_grad()

@@ -5,7 +5,9 @@ Load once → label check → split → start → train → calibrate → measur
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypedDict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -40,25 +42,35 @@ class Made(TypedDict):
     passed: bool
 
 
-def fine_tune(report: "ReportProgress", **changes: int) -> Made:
-    """Make a version that starts from the active one's weights; `changes` are to the defaults of
-    training.finetune.FineTuning. Raises ValueError where no version is active, and as `make_version` does."""
+class Changes(TypedDict, total=False):
+    """To the defaults of training.finetune.FineTuning."""
+
+    steps: int
+    seed: int
+    batch: int
+    made_up: int
+
+
+def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes: Unpack[Changes]) -> Made:
+    """Make a version that starts from the active one's weights. Raises ValueError where no version is active,
+    and as `make_version` does."""
     from training.finetune import FineTuning
 
     parent = ModelVersion.objects.active()
     if parent is None:
         raise ValueError("There is no active version to start from: run manage.py setup.")
     start = parent.checkpoint().network()
-    return make_version(report, start, FineTuning(**changes), parent=parent)
+    return make_version(report, start, FineTuning(**changes), parent=parent, data_dir=data_dir)
 
 
-def train_from_scratch(report: "ReportProgress", start: "Settings", device: str = "cpu") -> Made:
+def train_from_scratch(
+    report: "ReportProgress", start: "Settings", data_dir: Path | None = None, device: str = "cpu"
+) -> Made:
     """Make a version that starts from random weights. Raises as `make_version` does."""
-    from dataclasses import replace
-
     from training.recipe import CLOSING
 
-    return make_version(report, start, replace(CLOSING, seed=start.seed), device=device)
+    closing = replace(CLOSING, seed=start.seed)
+    return make_version(report, start, closing, data_dir=data_dir, device=device)
 
 
 def make_version(
@@ -67,19 +79,21 @@ def make_version(
     tuning: "FineTuning",
     *,
     parent: ModelVersion | None = None,
+    data_dir: Path | None = None,
     device: str = "cpu",
 ) -> Made:
     """Train from `start`, a trained network or the settings of a training from random weights, on MNIST and
     on the reviewed drawings; store the result as a version and compare it with the active one.
 
-    Nothing is stored before the network is trained. Raises TrainingRunsError, training.dataset.DatasetError.
+    MNIST lies in `data_dir`, by default MNIST_DIR. Nothing is stored before the network is trained. Raises
+    TrainingRunsError, training.dataset.DatasetError.
     """
     from training.dataset import load_mnist
     from training.recipe import make_checkpoint, split
 
     with hold_training_lock():
         report(0.0, "loading")
-        mnist, drawings = load_mnist(settings.MNIST_DIR), reviewed_drawings()
+        mnist, drawings = load_mnist(data_dir or settings.MNIST_DIR), reviewed_drawings()
         report(0.0, "checking labels")
         drawings = drawings.without(doubt_labels(drawings, mnist.train))
         sets = split(mnist, {side: drawings.on(side).all() for side in SIDES})

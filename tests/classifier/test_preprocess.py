@@ -137,20 +137,20 @@ def test_moving_and_inverting_change_nothing() -> None:
     assert np.array_equal(to_input(decode_image(draw(DRAWING, Hand(black=True)))), first)
 
 
-def refused(data: bytes) -> tuple[str, int]:
+def refused(data: bytes) -> str:
     with pytest.raises(DrawingError) as caught:
         to_input(decode_image(data))
-    return caught.value.code, caught.value.status
+    return caught.value.code
 
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_a_blank_image_is_refused(shade: int) -> None:
-    assert refused(file(Image.new("L", (280, 280), shade))) == ("blank_drawing", 422)
+    assert refused(file(Image.new("L", (280, 280), shade))) == "blank_drawing"
 
 
 def test_paper_with_a_jpegs_noise_is_blank() -> None:
     noise = np.random.default_rng(0).integers(235, 250, (200, 200)).astype(np.uint8)
-    assert refused(file(Image.fromarray(noise))) == ("blank_drawing", 422)
+    assert refused(file(Image.fromarray(noise))) == "blank_drawing"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_paper_with_a_jpegs_noise_is_blank() -> None:
     [b"", b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x89PNG\r\n\x1a\n", b"GIF89a"],
 )
 def test_what_is_no_image_is_refused(data: bytes) -> None:
-    assert refused(data) == ("not_an_image", 400)
+    assert refused(data) == "not_an_image"
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -178,7 +178,7 @@ def png_of_size(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [2_001, 10_000, 20_000, 2**31 - 1])
 def test_an_image_that_is_too_large_is_refused_from_its_header(side: int) -> None:
-    assert refused(png_of_size(side, side)) == ("image_too_large", 413)
+    assert refused(png_of_size(side, side)) == "image_too_large"
 
 
 def test_an_image_at_the_limit_is_read() -> None:
@@ -227,7 +227,7 @@ def test_one_point_is_a_dot(stroke: list[tuple[float, float]]) -> None:
 def test_strokes_without_points_are_blank(strokes: list[list[tuple[float, float]]]) -> None:
     with pytest.raises(DrawingError) as caught:
         render_strokes(strokes)
-    assert (caught.value.code, caught.value.status) == ("blank_drawing", 422)
+    assert caught.value.code == "blank_drawing"
 
 
 def test_the_width_of_the_pen_is_mnists() -> None:

@@ -121,7 +121,7 @@ def test_retention_keeps_what_is_accepted_at_that_moment(version: ModelVersion, 
     from predictions.learning.retention import delete_expired
 
     row = logged(version, unique(1), 3, created_at=timezone.now() - timedelta(days=40))
-    with meanwhile(lambda: row.review(admin_user, "accepted", 3)):
+    with meanwhile(lambda: row.review(admin_user, "accepted", 3, expected_version=row.row_version)):
         assert delete_expired(lambda progress, message: None, days=30)["deleted"] == 0
     assert Prediction.objects.get().true_label == 3
 

@@ -10,9 +10,10 @@ from classifier.predictor import Predictor
 from tests import samples
 from training import recipe, synthesis
 from training.finetune import FineTuning
-from training.train import Progress
+from training.train import Progress, count_steps
 
 TINY = replace(samples.TINY, epochs=1)
+CLOSING = FineTuning(steps=3, batch=64, made_up=64)
 
 
 @cache
@@ -29,19 +30,16 @@ def made() -> tuple[Predictor, list[Progress], list[np.ndarray]]:
     original = synthesis.digits
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthesis, "digits", digits)
-        patch.setattr(recipe, "CLOSING", FineTuning(steps=3, batch=64, made_up=64))
-        checkpoint = recipe.make_checkpoint(samples.mnist(), TINY, progress.append)
+        sets = recipe.split(samples.mnist(), {})
+        checkpoint = recipe.make_checkpoint(sets, TINY, CLOSING, progress.append)
     return Predictor(checkpoint.network(), checkpoint.calibration), progress, drawn
 
 
-def test_the_closing_is_reported_as_one_more_epoch() -> None:
+def test_training_and_closing_are_reported_as_one_way() -> None:
     _, progress, _ = made()
-    assert [(step.step, step.steps) for step in progress if step.epoch == TINY.epochs] == [
-        (1, 3),
-        (2, 3),
-        (3, 3),
-    ]
-    assert progress[-1].epoch == TINY.epochs
+    total = count_steps(samples.mnist().train, TINY) + CLOSING.steps
+    assert {part.steps for part in progress} == {total}
+    assert sorted({part.step for part in progress}) == list(range(1, total + 1))
 
 
 def test_the_closing_makes_up_drawings_that_the_training_has_not_seen() -> None:

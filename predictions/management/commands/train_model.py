@@ -1,8 +1,10 @@
 """Train a model and store it as a model version."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
@@ -27,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--steps", type=int, default=FineTuning.steps, help="of fine-tuning: %(default)s")
         parser.add_argument("--epochs", type=int, default=Settings.epochs, help="from scratch: %(default)s")
         parser.add_argument("--seed", type=int, default=Settings.seed, help="default: %(default)s")
+        parser.add_argument("--data-dir", type=Path, default=settings.MNIST_DIR)
         parser.add_argument("--device", default="cpu", help='as torch names them, like "cuda"')
         promote = parser.add_mutually_exclusive_group()
         promote.add_argument("--promote", action="store_true", help="let the new version answer at once")
@@ -61,9 +64,9 @@ def make(options: dict[str, Any]) -> ModelVersion:
         with show_progress() as report:
             if from_scratch:
                 start = Settings(epochs=options["epochs"], seed=options["seed"])
-                made = train_from_scratch(report, start, options["device"])
+                made = train_from_scratch(report, start, options["data_dir"], options["device"])
             else:
-                made = fine_tune(report, steps=options["steps"], seed=options["seed"])
+                made = fine_tune(report, options["data_dir"], steps=options["steps"], seed=options["seed"])
     except (DatasetError, TrainingRunsError) as error:
         raise CommandError(str(error)) from error
     return ModelVersion.objects.get(name=made["version"])

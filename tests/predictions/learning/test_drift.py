@@ -1,9 +1,8 @@
-"""The watch tells drift from ordinary drawings: real pen strokes, drawn on a canvas by simulated hands."""
+"""The monitor tells drift from ordinary drawings: real pen strokes, drawn on a canvas by simulated hands."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,9 @@ from classifier.checkpoint import SHIPPED
 from classifier.predictor import Predictor
 from classifier.preprocess import decode_image, to_input
 from predictions.admin.drift import banner
-from predictions.models import DriftMonitor, ModelVersion, look
+from predictions.learning.drift import look_for_drift
+from predictions.models import DriftMonitor, ModelVersion
+from tests import samples
 from tests.drawings import logged
 from training.drawings import Drawings, Hand, draw, load_drawings
 from training.drift import Charts, Figures, Reference, centres, embedding_distance, size_and_pen_width
@@ -34,7 +35,7 @@ def canvases(drawings: Drawings, seed: int, pen: float = 1.0) -> Iterator[bytes]
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Figures]:
-    """What the watch measures, with the shipped model."""
+    """The monitor's figures, with the shipped model."""
     predictor = Predictor.from_bytes(SHIPPED.read_bytes())
     digits, letters = (load_drawings(DATA / f"{name}-sample.npz") for name in ("strokes", "letters"))
     sets = {
@@ -125,13 +126,13 @@ def log(version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 def test_first_drawings_become_the_reference(version: ModelVersion, log: Log) -> None:
-    look()
+    look_for_drift()
     assert DriftMonitor.objects.get().reference is None
     log(pen=1)
-    look()
-    watch = DriftMonitor.objects.get()
-    assert (watch.reference["drawings"], watch.seen, watch.alarms) == (40, 0, [])
-    look()
+    look_for_drift()
+    monitor = DriftMonitor.objects.get()
+    assert (monitor.reference["drawings"], monitor.seen, monitor.alarms) == (40, 0, [])
+    look_for_drift()
     assert DriftMonitor.objects.get().seen == 0
 
 
@@ -142,15 +143,15 @@ def test_drift_raises_the_banner_and_the_metric_until_it_is_acknowledged(
     request.user = admin_user
     log(pen=1)
     log(pen=2)
-    look()
-    watch = DriftMonitor.objects.get()
-    assert watch.seen == 40
-    found: Any = {(alarm["figure"], alarm["direction"]) for alarm in watch.alarms}
+    look_for_drift()
+    monitor = DriftMonitor.objects.get()
+    assert monitor.seen == 40
+    found: Any = {(alarm["figure"], alarm["direction"]) for alarm in monitor.alarms}
     assert ("pen_width", "higher") in found
     assert "pen width higher" in str(banner(request))
     drift = f'digits_drift{{model_version="{version.name}"}}'
-    assert f"{drift} {len(watch.alarms)}.0" in client.get("/metrics").content.decode()
-    watch.acknowledge(admin_user)
+    assert f"{drift} {len(monitor.alarms)}.0" in client.get("/metrics").content.decode()
+    monitor.acknowledge(admin_user)
     assert banner(request) is None
     assert f"{drift} 0.0" in client.get("/metrics").content.decode()
     assert DriftMonitor.objects.get().acknowledged_by == admin_user
@@ -158,9 +159,9 @@ def test_drift_raises_the_banner_and_the_metric_until_it_is_acknowledged(
 
 def test_drawings_in_progress_are_not_looked_at(version: ModelVersion, log: Log) -> None:
     log(pen=1)
-    look()
+    look_for_drift()
     logged(version, bytes(784), 3)  # a moment ago: its next state may supersede it
-    look()
+    look_for_drift()
     assert DriftMonitor.objects.get().seen == 0
 
 
@@ -170,5 +171,5 @@ def test_accuracy_on_reviewed_drawings_is_kept(version: ModelVersion) -> None:
     accepted(version, unique(1), 3)
     accepted(version, unique(2), 3, digit=5)
     accepted(version, unique(3), 10)
-    look()
+    look_for_drift()
     assert DriftMonitor.objects.get().accuracy == 0.5

@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 
 from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.label_check import check_labels
-from predictions.learning.pipeline import retrain
+from predictions.learning.pipeline import fine_tune
 from predictions.models import GateClosedError, LabelDoubt, ModelVersion, Prediction
 from tests.drawings import accepted
-from tests.test_retraining import QUICK, quiet
+from tests.predictions.learning.test_pipeline import QUICK, quiet
 from training import label_errors
 from training.dataset import Mnist
 from training.label_errors import find_label_errors
@@ -74,7 +74,7 @@ def test_batch_with_a_fifth_of_wrong_labels_does_not_become_active(
     version: ModelVersion, small_mnist: Mnist
 ) -> None:
     review_batch(version, 0.2)
-    candidate = ModelVersion.objects.get(name=retrain(quiet, **QUICK)["version"])
+    candidate = ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"])
     with pytest.raises(GateClosedError, match="reviewed labels"):
         candidate.promote()
     assert ModelVersion.objects.get(active=True) == version

@@ -1,26 +1,44 @@
-"""Retraining: a version that says where it comes from, or nothing at all."""
+"""The pipeline: a version that says where it comes from, or nothing at all; both ways of starting alike."""
 
-from uuid import UUID
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import numpy as np
+import pgtrigger
 import psycopg
 import pytest
-from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from classifier.checkpoint import dump, load
-from predictions.learning.drawings import fingerprint, reviewed_drawings, side_of
+from classifier import checkpoint
+from classifier.checkpoint import dump
+from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.gate import compare_with_active
-from predictions.learning.pipeline import TRAINING_LOCK, TrainingRunsError, new_drawings, retrain
-from predictions.models import DriftMonitor, ModelVersion
+from predictions.learning.pipeline import (
+    TRAINING_LOCK,
+    Made,
+    TrainingRunsError,
+    fine_tune,
+    new_drawings,
+    train_from_scratch,
+)
+from predictions.models import DriftMonitor, LabelDoubt, ModelVersion, Prediction, Promotion
+from predictions.models.split import side_of
+from tests import samples
 from tests.drawings import accepted, logged
-from tests.rows import version as version_named
+from training import dataset, recipe
 from training.dataset import Mnist
+from training.finetune import FineTuning
 from training.recipe import code_version
 from training.synthesis import digits
 
 # So little that it takes a second; the rest is what a real training does.
 QUICK = {"steps": 10, "batch": 32, "made_up": 20}
+TINY = replace(samples.TINY, epochs=1)
 
 
 def quiet(progress: float, message: str) -> None:
@@ -44,7 +62,7 @@ def reviewed(version: ModelVersion, small_mnist: Mnist) -> ModelVersion:
 
 def test_version_says_where_it_comes_from(reviewed: ModelVersion) -> None:
     claim = logged(reviewed, np.eye(28) * 255, 3, user_label=5, user_label_at=reviewed.created_at)
-    result = retrain(quiet, **QUICK)
+    result = fine_tune(quiet, **QUICK)
     version = ModelVersion.objects.get(name=result["version"])
     assert version.parent == reviewed
     assert not version.active
@@ -53,29 +71,33 @@ def test_version_says_where_it_comes_from(reviewed: ModelVersion) -> None:
     used = {key for side in version.dataset.values() for key in side}
     assert used == {str(key) for key in reviewed_drawings().ids}
     assert str(claim.pk) not in used
-    mnist = {"MNIST": small_fingerprint()}
-    assert version.data_fingerprint == fingerprint(mnist | reviewed_drawings().manifest())  # type: ignore[arg-type]
 
 
-def small_fingerprint() -> str:
-    from training import dataset
+def test_fingerprint_is_of_everything_trained_on(reviewed: ModelVersion) -> None:
+    def fingerprint() -> str:
+        return ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"]).data_fingerprint
 
-    return dataset.load_mnist(settings.MNIST_DIR).train.fingerprint()
+    before = fingerprint()
+    assert fingerprint() == before
+    row = next(row for row in Prediction.objects.all() if side_of(row.visitor) == "train")
+    Prediction.objects.filter(pk=row.pk).update(true_label=(row.true_label or 0) + 1)
+    assert fingerprint() != before
 
 
 def test_version_holds_the_metrics_of_every_set_and_the_curve(reviewed: ModelVersion) -> None:
-    version = ModelVersion.objects.get(name=retrain(quiet, **QUICK)["version"])
+    version = ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"])
     sets = ["mnist_test", "mnist_validation", "drawings_train", "drawings_validation", "drawings_test"]
-    for measured in (version.metrics[name] for name in sets):
+    assert sorted(version.metrics["sets"]) == sorted(sets)
+    for measured in version.metrics["sets"].values():
         low, high = measured["interval"]
         assert low <= measured["accuracy"] <= high
-        assert measured["accuracy"] == 1 - measured["errors"] / measured["count"]
-    assert version.metrics["mnist_test"]["count"] == 200
+        assert measured["accuracy"] == pytest.approx(1 - measured["errors"] / measured["count"])
+    assert version.metrics["sets"]["mnist_test"]["count"] == 200
     assert [point["step"] for point in version.metrics["curve"]] == list(range(1, 11))
 
 
 def test_gate_has_compared_the_new_version(reviewed: ModelVersion) -> None:
-    result = retrain(quiet, **QUICK)
+    result = fine_tune(quiet, **QUICK)
     gate = ModelVersion.objects.get(name=result["version"]).gate
     assert gate is not None
     assert gate["against"] == reviewed.name
@@ -88,60 +110,202 @@ def test_gate_has_compared_the_new_version(reviewed: ModelVersion) -> None:
     ]
 
 
-def forgetful(name: str, parent: ModelVersion) -> ModelVersion:
+def forget_nines(parent: ModelVersion) -> ModelVersion:
     """A version whose network reads no nine any more."""
-    checkpoint = load(bytes(parent.checkpoint))
+    checkpoint = parent.checkpoint()
     checkpoint.weights["head.bias"][9] = -100
-    version = version_named(name)
-    version.checkpoint, version.parent = dump(checkpoint), parent
-    version.save()
-    return version
+    return ModelVersion.objects.register(dump(checkpoint), parent=parent)
 
 
 def test_gate_sees_what_many_small_losses_add_up_to(version: ModelVersion, small_mnist: Mnist) -> None:
-    worse = forgetful("v2", version)
+    worse = forget_nines(version)
     worse.promote(reason="as bad as the next one", override=True)
-    candidate = forgetful("v3", worse)
+    candidate = forget_nines(worse)
     gate = compare_with_active(quiet, candidate.name)
+    assert gate
     assert gate["against"] == worse.name
     failed = [check["name"] for check in gate["checks"] if not check["passed"]]
     assert failed == [f"accuracy on MNIST test since {version}"]
 
 
 def test_one_seed_gives_the_same_weights(reviewed: ModelVersion) -> None:
-    versions = [ModelVersion.objects.get(name=retrain(quiet, **QUICK)["version"]) for _ in range(2)]
+    versions = [ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"]) for _ in range(2)]
     first, second = (version.metrics["curve"] for version in versions)
     assert first == second
-    other = retrain(quiet, **QUICK, seed=2)
+    other = fine_tune(quiet, **QUICK, seed=2)
     assert ModelVersion.objects.get(name=other["version"]).metrics["curve"] != first
 
 
 def test_stopped_training_leaves_nothing(reviewed: ModelVersion) -> None:
     def stop(progress: float, message: str) -> None:
-        if message == "step 5 of 10":
+        if message.startswith("step 5 of 10"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(stop, **QUICK)
+        fine_tune(stop, **QUICK)
     assert ModelVersion.objects.get() == reviewed
-    retrain(quiet, **QUICK)  # and nothing is in the way of the next
+    fine_tune(quiet, **QUICK)  # and nothing is in the way of the next
 
 
-def test_two_trainings_never_run_at_once(reviewed: ModelVersion) -> None:
+def scratch(report: Any) -> Made:
+    return train_from_scratch(report, TINY)
+
+
+def tune(report: Any) -> Made:
+    return fine_tune(report, **QUICK)
+
+
+both_ways = pytest.mark.parametrize("make", [scratch, tune])
+Make = Callable[[Any], Made]
+
+
+@pytest.fixture
+def sets(monkeypatch: pytest.MonkeyPatch) -> list[recipe.Sets]:
+    """What each training of the test is given, with a closing that takes a moment."""
+    given: list[recipe.Sets] = []
+    original = recipe.make_checkpoint
+
+    def note(sets: recipe.Sets, *arguments: Any, **options: Any) -> Any:
+        given.append(sets)
+        return original(sets, *arguments, **options)
+
+    monkeypatch.setattr(recipe, "make_checkpoint", note)
+    monkeypatch.setattr(recipe, "CLOSING", FineTuning(**QUICK))  # type: ignore[arg-type]
+    return given
+
+
+def trains_on(sets: recipe.Sets, drawing: np.ndarray) -> bool:
+    return drawing.tobytes() in {image.tobytes() for image in sets.trained_on.images}
+
+
+def touch_up(image: np.ndarray) -> np.ndarray:
+    """Nearly the same drawing: other pixels, and far nearer than two drawings of different people."""
+    near = image.copy()
+    near[0, :3] = 40
+    return near
+
+
+def visitor_on(side: str) -> UUID:
+    return next(visitor for visitor in iter(uuid4, None) if side_of(visitor) == side)
+
+
+@both_ways
+def test_near_copy_of_a_held_out_digit_is_not_trained_on(
+    reviewed: ModelVersion, small_mnist: Mnist, sets: list[recipe.Sets], make: Make
+) -> None:
+    images, labels = digits(3, np.random.default_rng(7))
+    for image, label, side in zip(images, labels, ("test", "validation", "train"), strict=True):
+        accepted(reviewed, image, int(label), visitor=visitor_on(side))
+    *held_out, ordinary = images
+    planted = [touch_up(image) for image in (*held_out, small_mnist.test.images[5])]
+    for drawing, label in zip(planted, (*labels[:2], small_mnist.test.labels[5]), strict=True):
+        accepted(reviewed, drawing, int(label), visitor=visitor_on("train"))
+    make(quiet)
+    assert not LabelDoubt.objects.exists()
+    assert trains_on(sets[0], ordinary)
+    assert not any(trains_on(sets[0], drawing) for drawing in planted)
+
+
+@both_ways
+def test_training_digit_that_is_nearly_a_held_out_drawing_is_not_trained_on(
+    reviewed: ModelVersion, small_mnist: Mnist, sets: list[recipe.Sets], make: Make
+) -> None:
+    known, label = small_mnist.train.images[11], int(small_mnist.train.labels[11])
+    accepted(reviewed, touch_up(known), label, visitor=visitor_on("test"))
+    make(quiet)
+    assert not LabelDoubt.objects.exists()
+    assert trains_on(sets[0], small_mnist.train.images[10])
+    assert not trains_on(sets[0], known)
+
+
+@both_ways
+def test_doubted_label_is_not_trained_on(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
+    drawing = digits(1, np.random.default_rng(7))[0][0]
+    row = accepted(reviewed, drawing, 3, visitor=visitor_on("train"))
+    LabelDoubt.objects.create(prediction=row, label=3, suggestion=8, quality=0.01)
+    make(quiet)
+    assert not trains_on(sets[0], drawing)
+    assert str(row.pk) not in ModelVersion.objects.all()[0].dataset["train"]
+
+
+@both_ways
+def test_labels_are_checked_before_a_training(
+    reviewed: ModelVersion, sets: list[recipe.Sets], make: Make
+) -> None:
+    images, labels = digits(120, np.random.default_rng(9))
+    for image, label in zip(images, labels, strict=True):
+        accepted(reviewed, image, int(label + 1) % 10, visitor=visitor_on("train"))
+    make(quiet)
+    doubted = [row.input for row in Prediction.objects.filter(doubt__isnull=False)]
+    assert len(doubted) > 50
+    assert not any(trains_on(sets[0], np.frombuffer(drawing, np.uint8)) for drawing in doubted)
+
+
+@both_ways
+def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
     parameters = {
         key: value
         for key, value in connection.get_connection_params().items()
         if key in ("host", "dbname", "user", "password", "port")
     }
     with psycopg.connect(**parameters) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [TRAINING_LOCK])
+        other.execute("SELECT pg_advisory_lock(%s, %s)", TRAINING_LOCK)
         with pytest.raises(TrainingRunsError):
-            retrain(quiet, **QUICK)
+            make(quiet)
     assert ModelVersion.objects.get() == reviewed
+    assert not sets
+    make(quiet)  # and nothing is in the way of the next
+
+
+@both_ways
+def test_gate_compares_every_new_version(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
+    made = make(quiet)
+    version = ModelVersion.objects.get(name=made["version"])
+    assert version.gate
+    assert version.gate["against"] == reviewed.name
+    assert version.gate["passed"] == made["passed"]
+
+
+@both_ways
+def test_checkpoint_of_a_new_version_can_be_shipped(
+    reviewed: ModelVersion, sets: list[recipe.Sets], make: Make, tmp_path: Path, monkeypatch: Any
+) -> None:
+    version = ModelVersion.objects.get(name=make(quiet)["version"])
+    file = tmp_path / "shipped.safetensors"
+    call_command("export_model", version.name, str(file))
+    images = samples.mnist().test.images[:3]
+    read = version.predictor().read(images)
+    empty_database()
+    monkeypatch.setattr(checkpoint, "SHIPPED", file)
+    shipped = ModelVersion.objects.install_shipped()
+    assert shipped.active
+    assert shipped.metrics == version.metrics
+    assert shipped.predictor().read(images) == read
+
+
+def empty_database() -> None:
+    Prediction.objects.all().delete()
+    with pgtrigger.ignore("predictions.Promotion:append_only"):
+        Promotion.objects.all().delete()
+    ModelVersion.objects.all().update(parent=None)
+    ModelVersion.objects.all().delete()
+
+
+@both_ways
+def test_data_is_loaded_once(
+    reviewed: ModelVersion, sets: list[recipe.Sets], make: Make, monkeypatch: Any, small_mnist: Mnist
+) -> None:
+    loads: list[Path] = []
+    monkeypatch.setattr(dataset, "load_mnist", lambda folder: loads.append(folder) or small_mnist)
+    with CaptureQueriesContext(connection) as queries:
+        make(quiet)
+    assert len(loads) == 1
+    reads = [query["sql"] for query in queries if '"predictions_splitrow"."side" IN' in query["sql"]]
+    assert len(reads) == 1
 
 
 def test_empty_log_is_trained_on_as_well(version: ModelVersion, small_mnist: Mnist) -> None:
-    result = retrain(quiet, **QUICK)
+    result = fine_tune(quiet, **QUICK)
     assert ModelVersion.objects.get(name=result["version"]).dataset == {
         "train": {},
         "validation": {},
@@ -153,15 +317,15 @@ def test_new_version_is_watched_from_the_drawings_in_the_log(
     reviewed: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("predictions.learning.pipeline.REFERENCE_SIZE", 50)
-    result = retrain(quiet, **QUICK)
-    watch = DriftMonitor.objects.get(version__name=result["version"])
-    assert watch.reference["drawings"] == 50
-    assert len(watch.reference["figures"]["ink"]) == 50
+    result = fine_tune(quiet, **QUICK)
+    monitor = DriftMonitor.objects.get(version__name=result["version"])
+    assert monitor.reference["drawings"] == 50
+    assert len(monitor.reference["figures"]["ink"]) == 50
 
 
 def test_new_drawings_are_those_accepted_since_the_newest_version(reviewed: ModelVersion) -> None:
     assert new_drawings() == 60
-    retrain(quiet, **QUICK)
+    fine_tune(quiet, **QUICK)
     assert new_drawings() == 0
     accepted(reviewed, np.eye(28) * 255, 3)
     assert new_drawings() == 1

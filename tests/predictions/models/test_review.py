@@ -23,7 +23,7 @@ def test_accepting_takes_the_visitors_label_else_the_models() -> None:
 
 def test_a_review_stores_who_and_when_and_how_the_row_was_chosen() -> None:
     row, olive = rows.prediction(), rows.operator()
-    row.review(olive, "accepted", 3, Prediction.SelectedBy.GRID)
+    row.review(olive, "accepted", 3, Prediction.SelectedBy.GRID, expected_version=row.row_version)
     assert (row.true_label, row.review_status, row.reviewed_by, row.selected_by) == (
         3,
         "accepted",
@@ -36,30 +36,30 @@ def test_a_review_stores_who_and_when_and_how_the_row_was_chosen() -> None:
 
 def test_a_row_that_is_decided_again_keeps_how_it_was_chosen_first() -> None:
     olive, row = rows.operator(), rows.prediction(digit=1)
-    row.review(olive, "accepted", 7, Prediction.SelectedBy.RANDOM)
-    row.review(olive, "accepted", 1, Prediction.SelectedBy.LIST)
+    row.review(olive, "accepted", 7, Prediction.SelectedBy.RANDOM, expected_version=row.row_version)
+    row.review(olive, "accepted", 1, Prediction.SelectedBy.LIST, expected_version=row.row_version)
     assert (row.true_label, row.selected_by) == (1, "random")
-    row.review(olive, "pending")
+    row.review(olive, "pending", expected_version=row.row_version)
     assert row.selected_by == ""
-    row.review(olive, "rejected", None, Prediction.SelectedBy.GRID)
+    row.review(olive, "rejected", None, Prediction.SelectedBy.GRID, expected_version=row.row_version)
     assert row.selected_by == "grid"
 
 
 def test_a_stale_review_is_refused_and_changes_nothing() -> None:
     row, olive = rows.prediction(), rows.operator()
     as_read_before = Prediction.objects.get(pk=row.pk)
-    row.review(olive, "accepted", 3)
+    row.review(olive, "accepted", 3, expected_version=row.row_version)
     with pytest.raises(StaleRowError):
-        as_read_before.review(rows.operator("otto"), "rejected")
+        as_read_before.review(rows.operator("otto"), "rejected", expected_version=as_read_before.row_version)
     row.refresh_from_db()
     assert (row.true_label, row.reviewed_by, row.changes.count()) == (3, olive, 1)
 
 
 def test_undo_goes_back_step_by_step_and_is_traced_too() -> None:
     row, olive = rows.prediction(), rows.operator()
-    row.review(olive, "accepted", 3)
-    row.review(olive, "rejected")
-    row.undo(olive)
+    row.review(olive, "accepted", 3, expected_version=row.row_version)
+    row.review(olive, "rejected", expected_version=row.row_version)
+    row.undo(olive, expected_version=row.row_version)
     assert (row.review_status, row.true_label) == ("accepted", 3)
     assert row.changes.count() == 3
 
@@ -77,7 +77,7 @@ def test_a_bulk_update_and_raw_sql_leave_a_trace_with_the_old_value() -> None:
 
 def test_the_trace_names_the_operator_and_not_the_next_visitor() -> None:
     reviewed, claimed, olive = rows.prediction(), rows.prediction(), rows.operator()
-    reviewed.review(olive, "accepted", 3)
+    reviewed.review(olive, "accepted", 3, expected_version=reviewed.row_version)
     claimed.claim(3)
     assert [change.by for change in reviewed.changes.all()] == [olive]
     assert [change.by for change in claimed.changes.all()] == [None]
@@ -133,7 +133,7 @@ def test_skipped_reviewed_and_superseded_rows_are_not_in_the_queue() -> None:
     skipped, reviewed = rows.prediction(), rows.prediction()
     rows.prediction(superseded=True)
     olive = rows.operator()
-    reviewed.review(olive, "rejected")
+    reviewed.review(olive, "rejected", expected_version=reviewed.row_version)
     assert Prediction.objects.all().queue(olive, 5, [skipped.pk]) == []
 
 

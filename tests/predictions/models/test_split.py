@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from predictions.learning.drawings import fingerprint, reviewed_drawings, side_of
+from predictions.learning.drawings import reviewed_drawings
 from predictions.models import LabelDoubt, ModelVersion, Prediction, Side, SplitRow
+from predictions.models.split import side_of
 from tests.drawings import accepted, logged, unique
 from tests.meanwhile import meanwhile
 
@@ -108,9 +109,7 @@ def test_deleting_a_drawing_takes_it_out_of_the_split(version: ModelVersion) -> 
     assert not SplitRow.objects.exists()
 
 
-def test_fingerprint_changes_with_a_label(version: ModelVersion) -> None:
-    row = accepted(version, unique(1), 3)
-    before = fingerprint(reviewed_drawings().manifest())
-    assert before == fingerprint(reviewed_drawings().manifest())
-    Prediction.objects.filter(pk=row.pk).update(true_label=4)
-    assert before != fingerprint(reviewed_drawings().manifest())
+def test_simulated_drawing_never_teaches(version: ModelVersion) -> None:
+    accepted(version, unique(1), 3, source="simulation")
+    assert sides() == {}
+    assert len(reviewed_drawings()) == 0

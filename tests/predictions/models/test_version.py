@@ -1,5 +1,6 @@
 """Promotion: the gate decides, a person may override it with a reason, and everything is in the log."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
+from classifier.checkpoint import dump
 from predictions.models import GateClosedError, ModelVersion, Promotion
 from tests.rows import version as version_named
 
@@ -23,6 +25,26 @@ def compared(name: str, against: str, *checks: dict[str, Any]) -> ModelVersion:
     candidate.gate = {"against": against, "passed": passed, "checks": list(checks)}
     candidate.save(update_fields=["gate"])
     return candidate
+
+
+def test_checkpoint_of_any_version_says_where_it_comes_from(first: ModelVersion) -> None:
+    again = ModelVersion.objects.register(bytes(first.weights.checkpoint), parent=first)
+    assert (again.parent, again.active) == (first, False)
+    for fact in ("metrics", "data_fingerprint", "seed", "code_version"):
+        assert getattr(again, fact) == getattr(first, fact)
+
+
+@pytest.mark.parametrize("damage", [b"", b"no checkpoint"])
+def test_what_is_no_checkpoint_becomes_no_version(db: None, damage: bytes) -> None:
+    with pytest.raises(ValueError, match="Not a digit checkpoint"):
+        ModelVersion.objects.register(damage)
+    assert not ModelVersion.objects.exists()
+
+
+def test_weights_without_a_word_on_where_they_come_from_become_no_version(first: ModelVersion) -> None:
+    nameless = dump(replace(first.checkpoint(), metrics=None))
+    with pytest.raises(ValueError, match="does not say where its weights come from"):
+        ModelVersion.objects.register(nameless)
 
 
 def names() -> list[str]:
@@ -86,8 +108,8 @@ def test_active_version_is_not_promoted_again(first: ModelVersion) -> None:
 
 def test_weights_that_cannot_be_read_are_not_promoted(first: ModelVersion) -> None:
     damaged = compared("v2", "v1", PASSED)
-    damaged.checkpoint = damaged.checkpoint[:-1]
-    damaged.save()
+    damaged.weights.checkpoint = damaged.weights.checkpoint[:-1]
+    damaged.weights.save()
     with pytest.raises(GateClosedError, match="v2 could not answer"):
         damaged.promote(reason="in a hurry", override=True)
     assert ModelVersion.objects.get(active=True) == first
