@@ -81,7 +81,7 @@ class Checkpoint:
 
 def dump(checkpoint: Checkpoint) -> bytes:
     """Store convolutions and matrices in half precision: half the size, and no digit is read differently."""
-    weights = {name: _halved(tensor).contiguous() for name, tensor in checkpoint.weights.items()}
+    weights = {name: _halve(tensor).contiguous() for name, tensor in checkpoint.weights.items()}
     facts = {
         "config": asdict(checkpoint.config),
         "calibration": asdict(checkpoint.calibration),
@@ -110,7 +110,7 @@ def _metadata(data: bytes) -> dict[str, Any]:
     return metadata
 
 
-def _halved(tensor: Tensor) -> Tensor:
+def _halve(tensor: Tensor) -> Tensor:
     return tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
 
 

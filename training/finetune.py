@@ -61,7 +61,7 @@ def finetune(
     student = deepcopy(network).requires_grad_(True).train()
     average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
 
-    def averaged() -> DigitNet:
+    def average_network() -> DigitNet:
         return cast("DigitNet", average.module.eval())
 
     optimizer = AdamW(student.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
@@ -76,9 +76,9 @@ def finetune(
         schedule.step()
         average.update_parameters(student)
         measured = step % max(1, settings.steps // 10) == 0
-        accuracy = validation_accuracy(averaged(), validation, "cpu") if measured else None
+        accuracy = validation_accuracy(average_network(), validation, "cpu") if measured else None
         report(Progress(step, settings.steps, loss.item(), accuracy))
-    return averaged()
+    return average_network()
 
 
 def _batches(known: Digits, drawings: Digits, settings: FineTuning) -> Iterator[tuple[Tensor, Tensor]]:

@@ -7,24 +7,24 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.evaluate import PENS, SIZES, Answers
-from training.report import Report
+from training.model_card import ModelCard
 
 COLUMNS, ROWS = 12, 5  # of the worst errors
 
 
-def draw(report: Report, folder: Path) -> None:
+def draw(card: ModelCard, folder: Path) -> None:
     """Draw the pictures into the folder, which is made where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (inputs, answers) in report.sets.items():
+    for name, (inputs, answers) in card.sets.items():
         file = name.lower().replace(" ", "_")
         confusions(answers, name, folder / f"confusions_{file}.png")
         worst(inputs, answers, folder / f"worst_{file}.png")
-    answered = {name: answers for name, (_, answers) in report.sets.items()}
+    answered = {name: answers for name, (_, answers) in card.sets.items()}
     reliabilities(answered, folder / "reliability.png")
-    for way in report.others.keys() & report.sets.keys():
-        refusals(answered[way], report.others[way], folder / f"refusals_{way}.png")
-    if report.grid:
-        grid(report.grid.cells, folder / "grid.png")
+    for way in card.others.keys() & card.sets.keys():
+        refusals(answered[way], card.others[way], folder / f"refusals_{way}.png")
+    if card.grid:
+        grid(card.grid.cells, folder / "grid.png")
 
 
 def confusions(answers: Answers, title: str, path: Path) -> None:

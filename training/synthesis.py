@@ -26,33 +26,33 @@ STEPS = 8  # points that a smooth stroke gets between two of its glyph's points
 def digits(count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) digits, each in a style, shape and pen of its own, and their labels."""
     chosen = [STYLES[number] for number in rng.integers(0, len(STYLES), count)]
-    drawings = [_rendered(_written(style, rng), rng) for _, style in chosen]
+    drawings = [_render(_write(style, rng), rng) for _, style in chosen]
     return np.stack(drawings), np.array([digit for digit, _ in chosen])
 
 
 def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) drawings of anything but one digit; `source` are real 2s to 5s to spoil."""
     kinds: list[tuple[float, Callable[[], Images]]] = [
-        (0.50, lambda: _rendered(_written(rng.choice(OTHERS), rng), rng)),
-        (0.14, lambda: _rendered(_scribble(rng), rng)),
-        (0.06, lambda: _rendered(_dots(rng), rng)),
-        (0.04, lambda: _rendered(_filled(rng), rng)),
-        (0.06, lambda: _rendered(_pair(rng), rng)),
+        (0.50, lambda: _render(_write(rng.choice(OTHERS), rng), rng)),
+        (0.14, lambda: _render(_scribble(rng), rng)),
+        (0.06, lambda: _render(_dots(rng), rng)),
+        (0.04, lambda: _render(_fill(rng), rng)),
+        (0.06, lambda: _render(_pair(rng), rng)),
         (0.10, lambda: _side_by_side(source[rng.integers(0, len(source), 2)], rng)),
-        (0.10, lambda: _turned(source[rng.integers(len(source))], rng)),
+        (0.10, lambda: _turn(source[rng.integers(len(source))], rng)),
     ]
     chosen = rng.choice(len(kinds), count, p=[share for share, _ in kinds])
     return np.stack([kinds[kind][1]() for kind in chosen]), np.full(count, NOT_A_DIGIT)
 
 
-def slashed(count: int, zeros: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
+def slash_zeros(count: int, zeros: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) of real zeros with what other hands add to them, a slash, a bar or a dot, and
     their labels. All but that is a real hand's."""
     chosen = zeros[rng.integers(0, len(zeros), count)]
-    return np.stack([_slashed(zero, rng) for zero in chosen]), np.zeros(count, np.int64)
+    return np.stack([_slash_zero(zero, rng) for zero in chosen]), np.zeros(count, np.int64)
 
 
-def _slashed(zero: Images, rng: np.random.Generator) -> Images:
+def _slash_zero(zero: Images, rng: np.random.Generator) -> Images:
     """Draw a line onto a zero, with a pen about as wide as MNIST's."""
     large = Image.fromarray(zero).resize((28 * SCALE, 28 * SCALE), Image.Resampling.BICUBIC)
     inked = np.asarray(large) > 127
@@ -70,15 +70,15 @@ def _place(inked: NDArray[np.bool_], rows: NDArray[np.int64], x: float, y: float
     return float(np.flatnonzero(row).mean() + x * height), float(rows[0] + y * height)
 
 
-def _rendered(strokes: list[Points], rng: np.random.Generator) -> Images:
+def _render(strokes: list[Points], rng: np.random.Generator) -> Images:
     pen = float(np.exp(rng.uniform(np.log(0.03), np.log(0.4))))
     return to_input(render_strokes([[(x, y) for x, y in stroke] for stroke in strokes], pen))
 
 
-def _written(style: str, rng: np.random.Generator) -> list[Points]:
+def _write(style: str, rng: np.random.Generator) -> list[Points]:
     """Write a glyph as a hand would: each point, then the whole, is off a little."""
     wobble = rng.uniform(0.1, 0.7)
-    return _deformed([_stroke(text, wobble, rng) for text in style.split("|")], rng)
+    return _deform([_stroke(text, wobble, rng) for text in style.split("|")], rng)
 
 
 def _stroke(text: str, wobble: float, rng: np.random.Generator) -> Points:
@@ -100,7 +100,7 @@ def _smooth(points: Points) -> Points:
     return np.concatenate([curve.transpose(1, 0, 2).reshape(-1, 2), points[-1:]])
 
 
-def _deformed(strokes: list[Points], rng: np.random.Generator) -> list[Points]:
+def _deform(strokes: list[Points], rng: np.random.Generator) -> list[Points]:
     """Slant, turn and stretch the whole, bend it by two slow waves, and move each stroke a little."""
     angle, slant = rng.normal(0, 0.12), rng.normal(0.1, 0.2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -128,16 +128,16 @@ def _dots(rng: np.random.Generator) -> list[Points]:
     return [place[None] for place in rng.uniform(0, 9, (count, 2))]
 
 
-def _filled(rng: np.random.Generator) -> list[Points]:
+def _fill(rng: np.random.Generator) -> list[Points]:
     """A box or a blob filled by going to and fro."""
     rows = np.linspace(0, rng.uniform(4, 9), 40)
     reach = 4 * np.ones(40) if rng.random() < 0.5 else 4.5 * np.sqrt(1 - np.linspace(-0.98, 0.98, 40) ** 2)
     ends = np.where(np.arange(40) % 2, reach, -reach) * rng.uniform(0.6, 1.2)
-    return _deformed([np.stack([ends, rows], axis=1) + rng.normal(0, 0.1, (40, 2))], rng)
+    return _deform([np.stack([ends, rows], axis=1) + rng.normal(0, 0.1, (40, 2))], rng)
 
 
 def _pair(rng: np.random.Generator) -> list[Points]:
-    first, second = (_written(STYLES[rng.integers(len(STYLES))][1], rng) for _ in range(2))
+    first, second = (_write(STYLES[rng.integers(len(STYLES))][1], rng) for _ in range(2))
     right, left = max(s[:, 0].max() for s in first), min(s[:, 0].min() for s in second)
     apart = np.array([right - left + rng.uniform(0.3, 4), rng.normal(0, 0.7)])
     return [*first, *(stroke + apart for stroke in second)]
@@ -149,6 +149,6 @@ def _side_by_side(pair: Images, rng: np.random.Generator) -> Images:
     return to_input(np.ascontiguousarray(np.concatenate([first, gap, second], axis=1)))
 
 
-def _turned(image: Images, rng: np.random.Generator) -> Images:
+def _turn(image: Images, rng: np.random.Generator) -> Images:
     """A quarter turn makes no digit of a 2, 3, 4 or 5."""
     return to_input(np.rot90(image, rng.choice((1, 3))).copy())

@@ -107,7 +107,7 @@ def _pool(digits: Digits, settings: Settings, epoch: int = 0) -> Digits:
     return (
         digits
         + Digits(*synthesis.digits(settings.made_up_digits, rng))
-        + Digits(*synthesis.slashed(settings.slashed_zeros, digits.images[digits.labels == 0], rng))
+        + Digits(*synthesis.slash_zeros(settings.slashed_zeros, digits.images[digits.labels == 0], rng))
         + Digits(*synthesis.non_digits(settings.non_digits, spoilable, rng))
     )
 
@@ -130,8 +130,8 @@ def _loss(network: DigitNet, images: Tensor, labels: Tensor, settings: Settings)
 
 
 def half_precision(device: str) -> torch.autocast:
-    """Halves the time of a step, on a processor that computes in bfloat16; on another it would take five times
-    as long, and changes nothing."""
+    """Halves the time of a step on a processor that computes in bfloat16; on others, where a step would take
+    five times as long, it changes nothing."""
     in_hardware = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device, torch.bfloat16, enabled=in_hardware)
 

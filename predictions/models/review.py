@@ -104,25 +104,25 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
     @transaction.atomic
     def hold(self, by: "Operator", count: int) -> "list[Prediction]":
         """Lease the first `count` of these rows that are free: for nobody else within a minute."""
-        return self._leased(self._locked(by, count), by)
+        return self._lease(self._lock(by, count), by)
 
     @transaction.atomic
     def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
         """Lease the next rows of the queue, none of `without`."""
         rest = self.exclude(pk__in=without)
-        at_random = rest.random_sample()._locked(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
-        rows = rest.most_suspicious()._locked(by, count - len(at_random)) + at_random
+        at_random = rest.random_sample()._lock(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
+        rows = rest.most_suspicious()._lock(by, count - len(at_random)) + at_random
         more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
-        return self._leased(rows + more._locked(by, count - len(rows)), by)
+        return self._lease(rows + more._lock(by, count - len(rows)), by)
 
-    def _locked(self, by: "Operator", count: int) -> "list[Prediction]":
+    def _lock(self, by: "Operator", count: int) -> "list[Prediction]":
         """The first `count` of these rows that are free, locked until the transaction ends."""
         free = (
             self.without_blobs().free_for(by).select_for_update(skip_locked=True, of=("self",), no_key=True)
         )
         return list(free[:count])
 
-    def _leased(self, rows: "list[Prediction]", by: "Operator") -> "list[Prediction]":
+    def _lease(self, rows: "list[Prediction]", by: "Operator") -> "list[Prediction]":
         held = self.model._default_manager.filter(pk__in=[row.pk for row in rows])
         held.update(leased_by=by, leased_until=timezone.now() + LEASE)
         return rows

@@ -34,7 +34,7 @@ def test_one_seed_gives_the_same_drawings() -> None:
 def test_slashed_zeros_are_real_ones_with_ink_in_the_middle() -> None:
     digits = samples.mnist().train
     zeros = digits.images[digits.labels == 0]
-    images, labels = synthesis.slashed(60, zeros, random())
+    images, labels = synthesis.slash_zeros(60, zeros, random())
     assert images.shape == (60, 28, 28)
     assert set(labels.tolist()) == {0}
     plain, slashed = ((part[:, 13:16, 13:16].max(axis=(1, 2)) > 100).mean() for part in (zeros, images))

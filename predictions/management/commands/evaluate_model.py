@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--data-dir", type=Path, default=settings.MNIST_DIR)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        from training import report
+        from training import model_card
         from training.dataset import DatasetError, load_mnist
 
         predictor = find_version(options["version"]).predictor()
@@ -37,8 +37,8 @@ class Command(BaseCommand):
             test = load_mnist(options["data_dir"]).test
         except DatasetError as error:
             raise CommandError(str(error)) from error
-        measured = report.measure(predictor, test, digits, others)
-        self.stdout.write(report.table(measured))
+        measured = model_card.measure(predictor, test, digits, others)
+        self.stdout.write(model_card.table(measured))
         if options["report"]:
             from training.pictures import draw
 

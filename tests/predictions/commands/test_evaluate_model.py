@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from predictions.models import ModelVersion
 from tests import samples
-from training import dataset, evaluate, report
+from training import dataset, evaluate, model_card
 
 pytestmark = pytest.mark.django_db
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample instead of MNIST, and few ways to draw."""
     monkeypatch.setattr(dataset, "load_mnist", lambda folder: samples.mnist())
-    monkeypatch.setattr(report, "GRID", 5)
-    monkeypatch.setattr(report, "MOVED", 5)
+    monkeypatch.setattr(model_card, "GRID", 5)
+    monkeypatch.setattr(model_card, "MOVED", 5)
     monkeypatch.setattr(evaluate, "PLACES", ((0, 0), (1, 1)))
 
 

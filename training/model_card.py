@@ -38,7 +38,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Report:
+class ModelCard:
     """`sets` are inputs and answers by the way they came; `sources` are those of every set but MNIST's."""
 
     sets: dict[str, tuple[Images, Answers]]
@@ -47,7 +47,9 @@ class Report:
     grid: Grid | None
 
 
-def measure(predictor: Predictor, test: Digits, digits: Drawings | None, others: Drawings | None) -> Report:
+def measure(
+    predictor: Predictor, test: Digits, digits: Drawings | None, others: Drawings | None
+) -> ModelCard:
     inputs = {MNIST: (test.images, test.labels)}
     if digits:
         inputs |= {way: (images, digits.labels) for way, images in _ways(digits).items()}
@@ -58,7 +60,7 @@ def measure(predictor: Predictor, test: Digits, digits: Drawings | None, others:
         else {}
     )
     sources = digits.sources if digits else np.array([], dtype=np.str_)
-    return Report(sets, sources, refused, _grid(predictor, digits) if digits else None)
+    return ModelCard(sets, sources, refused, _grid(predictor, digits) if digits else None)
 
 
 def _ways(drawings: Drawings) -> dict[str, Images]:
@@ -76,17 +78,16 @@ def _grid(predictor: Predictor, drawings: Drawings) -> Grid:
     return Grid(grid(predictor, sample), float(strokes), changed_answers(predictor, drawings.sample(MOVED)))
 
 
-def table(report: Report) -> str:
+def table(card: ModelCard) -> str:
     lines = [f"{'':<24}{'count':>8}{'accuracy':>10}{'calibration error':>19}{'refused':>9}"]
-    for name, (_, answers) in report.sets.items():
+    for name, (_, answers) in card.sets.items():
         lines.append(_line(name, answers))
         if name != MNIST:
             lines += [
-                _line(f"  {source}", answers.of(report.sources == source))
-                for source in np.unique(report.sources)
+                _line(f"  {source}", answers.of(card.sources == source)) for source in np.unique(card.sources)
             ]
-    lines += [_others_line(report, way, answers) for way, answers in report.others.items()]
-    return "\n".join(lines + (_grid_lines(report.grid) if report.grid else []))
+    lines += [_others_line(card, way, answers) for way, answers in card.others.items()]
+    return "\n".join(lines + (_grid_lines(card.grid) if card.grid else []))
 
 
 def _line(name: str, answers: Answers) -> str:
@@ -97,10 +98,10 @@ def _line(name: str, answers: Answers) -> str:
     )
 
 
-def _others_line(report: Report, way: str, answers: Answers) -> str:
+def _others_line(card: ModelCard, way: str, answers: Answers) -> str:
     line = f"{'others, ' + way:<24}{len(answers.labels):>8,}{'':>29}{answers.refused.mean():>9.2%}"
-    if way in report.sets:
-        share = refused_at(report.sets[way][1], answers)
+    if way in card.sets:
+        share = refused_at(card.sets[way][1], answers)
         line += f"  ({share:.2%} where {REFUSED:.0%} of the digits are)"
     return line
 
