@@ -1,6 +1,7 @@
 # make run: the product on this machine. make test: everything that is tested.
-PYTHON ?= python3.11
 VENV := .venv/bin
+# What makes .venv; afterwards the one that it was made with.
+PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
@@ -36,17 +37,42 @@ screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots_page
 	@$(VENV)/python -m benchmarks.screenshots_desk
 
-# Which groups are installed is noted in the environment itself; new pins install anew.
+# One line instead of a page of pip's when there is no Python that fits.
+define SUPPORTED
+import sys
+if not (3, 11) <= sys.version_info < (3, 14):
+    sys.exit("Python 3.11, 3.12 or 3.13 is needed, but %s is %s. Name another: make PYTHON=python3.12"
+             % (sys.executable, sys.version.split()[0]))
+endef
+export SUPPORTED
+
+.PHONY: python lock
+python:
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON) here. Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c "$$SUPPORTED"
+	@test -e .venv || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	@test "$$($(PYTHON) -V)" = "$$($(VENV)/python -V 2>&1)" || \
+		{ echo ".venv was made with another Python than $(PYTHON). To have it made anew: rm -r .venv"; exit 1; }
+
+# Which groups are installed is noted in the environment itself; new pins install anew. The pinned pip comes first:
+# older ones take neither groups nor hashes from constraints. Then torch, the only thing without a hash, and
+# without what it needs, which comes with the rest and its hashes.
 .venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
-.venv/web-and-ui .venv/dev: pyproject.toml constraints.txt
-	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
-	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+PIP := $(VENV)/python -m pip --disable-pip-version-check install --quiet
+.venv/web-and-ui .venv/dev: pyproject.toml constraints.txt | python
+	@sed -n '/^pip==/,/[^\\]$$/p' constraints.txt | $(PIP) --require-hashes -r /dev/stdin
 	@echo "Installing packages (a few minutes the first time) ..."
-	@$(VENV)/python -m pip install -qq --retries 1 -c constraints.txt \
-		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch torchvision
-	@$(VENV)/python -m pip install --quiet -c constraints.txt $(GROUPS)
+	@$(PIP) --quiet --retries 1 --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --group torch
+	@$(PIP) --require-hashes -c constraints.txt $(GROUPS)
 	@touch $@
+
+# constraints.txt anew: what pyproject.toml names and everything that this needs, for every Python and system.
+# Versions that are there stay as they are.
+lock: .venv/dev
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" --no-emit-package torch --no-emit-package torchvision \
+		--group dev --output-file constraints.txt
 
 # --- Containers; docs/operations.md has the whole story ---
 BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'
