@@ -22,16 +22,28 @@ loop-demo: .venv/dev
 		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
 
 test: .venv/dev
-	@$(VENV)/python -m pytest
+	@$(VENV)/coverage erase
+	@$(VENV)/coverage run -m pytest
+	@$(VENV)/coverage combine --quiet
+	@$(VENV)/coverage report
 
 lint: .venv/dev
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	@# mypy asks for the settings, but never for the database
-	DATABASE_URL=postgresql:///unused $(VENV)/python -m mypy
+	$(VENV)/lint-imports --no-logo --no-cache
+	$(VENV)/python -m mypy
+	git grep -lzE '^#!/.*sh$$' | xargs -0 $(VENV)/shellcheck
+	$(VENV)/djlint --profile=django --quiet predictions streamlit_ui
+	@if [ -n "$$CI" ] || command -v npm > /dev/null; then \
+		$(MAKE) --silent $(BIOME) && $(BIOME) lint --error-on-warnings; \
+	else echo "There is no npm here: JavaScript and CSS were not checked."; fi
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV)/python -c "import secrets; print(secrets.token_hex(32))") DATABASE_URL=postgresql://u:pw@db/d \
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
+
+BIOME := node_modules/.bin/biome
+$(BIOME): package-lock.json
+	@npm ci --silent && touch $@
 
 screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots_page
@@ -60,8 +72,9 @@ python:
 .venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
 PIP := $(VENV)/python -m pip --disable-pip-version-check install --quiet
+PINNED_PIP := sed -n '/^pip==/,/[^\\]$$/p' constraints.txt | $(PIP) --require-hashes -r /dev/stdin
 .venv/web-and-ui .venv/dev: pyproject.toml constraints.txt | python
-	@sed -n '/^pip==/,/[^\\]$$/p' constraints.txt | $(PIP) --require-hashes -r /dev/stdin
+	@$(PINNED_PIP)
 	@echo "Installing packages (a few minutes the first time) ..."
 	@$(PIP) --quiet --retries 1 --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --group torch
 	@$(PIP) --require-hashes -c constraints.txt $(GROUPS)
@@ -69,7 +82,9 @@ PIP := $(VENV)/python -m pip --disable-pip-version-check install --quiet
 
 # constraints.txt anew: what pyproject.toml names and everything that this needs, for every Python and system.
 # Versions that are there stay as they are.
-lock: .venv/dev
+lock: | python
+	@$(PINNED_PIP)
+	@$(PIP) --require-hashes -c constraints.txt uv
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--custom-compile-command "make lock" --no-emit-package torch --no-emit-package torchvision \
 		--group dev --output-file constraints.txt
