@@ -15,21 +15,24 @@ RUN sed -n '/^\[dependency-groups\]/,/^\[tool/p' pyproject.toml > groups.toml
 
 FROM python AS build
 COPY constraints.txt ./
-# pip installs dependency groups from 25.1 on; it stays outside of what is shipped.
+# The pinned pip, which stays outside of what is shipped: older ones take no hashes from constraints.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --root-user-action=ignore -c constraints.txt pip && python -m venv --without-pip /opt/venv
+    sed -n '/^pip==/,/[^\\]$/p' constraints.txt | \
+        pip install --root-user-action=ignore --require-hashes -r /dev/stdin \
+    && python -m venv --without-pip /opt/venv
 
 
 FROM build AS build-web
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv install --retries 1 -c constraints.txt \
-        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch torchvision
 COPY --from=groups /app/groups.toml pyproject.toml
+# The only two without hashes; what they need comes with the rest.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv install --retries 1 --no-deps \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --group torch
 # What torch brings for building and testing C++ extensions is a fifth of its size.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv install -c constraints.txt --group web \
+    pip --python /opt/venv install --require-hashes -c constraints.txt --group web \
     && cd /opt/venv/lib/python3.11/site-packages/torch \
     && rm -rf include test bin/test_* bin/protoc*
 
@@ -37,7 +40,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM build AS build-ui
 COPY --from=groups /app/groups.toml pyproject.toml
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv install -c constraints.txt --group ui
+    pip --python /opt/venv install --require-hashes -c constraints.txt --group ui
 
 
 # The base image ships the standard library uncompiled; on a read-only root every start, of a health check

@@ -1,6 +1,7 @@
 # make run: the product on this machine. make test: everything that is tested.
-PYTHON ?= python3.11
 VENV := .venv/bin
+# What makes .venv; afterwards the one that it was made with.
+PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
@@ -21,32 +22,72 @@ loop-demo: .venv/dev
 		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
 
 test: .venv/dev
-	@$(VENV)/python -m pytest
+	@$(VENV)/coverage erase
+	@$(VENV)/coverage run -m pytest
+	@$(VENV)/coverage combine --quiet
+	@$(VENV)/coverage report
 
 lint: .venv/dev
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	@# mypy asks for the settings, but never for the database
-	DATABASE_URL=postgresql:///unused $(VENV)/python -m mypy
+	$(VENV)/lint-imports --no-logo --no-cache
+	$(VENV)/python -m mypy
+	git grep -lzE '^#!/.*sh$$' | xargs -0 $(VENV)/shellcheck
+	$(VENV)/djlint --profile=django --quiet predictions streamlit_ui
+	@if [ -n "$$CI" ] || command -v npm > /dev/null; then \
+		$(MAKE) --silent $(BIOME) && $(BIOME) lint --error-on-warnings; \
+	else echo "There is no npm here: JavaScript and CSS were not checked."; fi
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV)/python -c "import secrets; print(secrets.token_hex(32))") DATABASE_URL=postgresql://u:pw@db/d \
 		$(VENV)/python manage.py check --deploy --fail-level WARNING
+
+BIOME := node_modules/.bin/biome
+$(BIOME): package-lock.json
+	@npm ci --silent && touch $@
 
 screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots_page
 	@$(VENV)/python -m benchmarks.screenshots_desk
 
-# Which groups are installed is noted in the environment itself; new pins install anew.
+# One line instead of a page of pip's when there is no Python that fits.
+define SUPPORTED
+import sys
+if not (3, 11) <= sys.version_info < (3, 14):
+    sys.exit("Python 3.11, 3.12 or 3.13 is needed, but %s is %s. Name another: make PYTHON=python3.12"
+             % (sys.executable, sys.version.split()[0]))
+endef
+export SUPPORTED
+
+.PHONY: python lock
+python:
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON) here. Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c "$$SUPPORTED"
+	@test -e .venv || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	@test "$$($(PYTHON) -V)" = "$$($(VENV)/python -V 2>&1)" || \
+		{ echo ".venv was made with another Python than $(PYTHON). To have it made anew: rm -r .venv"; exit 1; }
+
+# Which groups are installed is noted in the environment itself; new pins install anew. The pinned pip comes first:
+# older ones take neither groups nor hashes from constraints. Then torch, the only thing without a hash, and
+# without what it needs, which comes with the rest and its hashes.
 .venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
-.venv/web-and-ui .venv/dev: pyproject.toml constraints.txt
-	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
-	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+PIP := $(VENV)/python -m pip --disable-pip-version-check install --quiet
+PINNED_PIP := sed -n '/^pip==/,/[^\\]$$/p' constraints.txt | $(PIP) --require-hashes -r /dev/stdin
+.venv/web-and-ui .venv/dev: pyproject.toml constraints.txt | python
+	@$(PINNED_PIP)
 	@echo "Installing packages (a few minutes the first time) ..."
-	@$(VENV)/python -m pip install -qq --retries 1 -c constraints.txt \
-		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch torchvision
-	@$(VENV)/python -m pip install --quiet -c constraints.txt $(GROUPS)
+	@$(PIP) --quiet --retries 1 --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --group torch
+	@$(PIP) --require-hashes -c constraints.txt $(GROUPS)
 	@touch $@
+
+# constraints.txt anew: what pyproject.toml names and everything that this needs, for every Python and system.
+# Versions that are there stay as they are.
+lock: | python
+	@$(PINNED_PIP)
+	@$(PIP) --require-hashes -c constraints.txt uv
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" --no-emit-package torch --no-emit-package torchvision \
+		--group dev --output-file constraints.txt
 
 # --- Containers; docs/operations.md has the whole story ---
 BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'

@@ -37,6 +37,7 @@ class Companion {
 
   follow({ visitor, returned, paper }) {
     const secure = location.protocol === "https:" ? "; Secure" : "";
+    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API needs HTTPS and a new browser
     document.cookie = `visitor=${visitor}; Path=/; Max-Age=${YEAR}; SameSite=Lax${secure}`;
     this.returned = returned;
     this.pad.style.setProperty("--hint", returned ? "hidden" : "visible");

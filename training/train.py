@@ -77,6 +77,7 @@ def train(
     steps = count_steps(digits, settings)
     optimizer = AdamW(network.parameters(), weight_decay=settings.weight_decay)
     schedule = OneCycleLR(optimizer, settings.learning_rate, steps, pct_start=0.1, cycle_momentum=False)
+    step, loss = 0, torch.zeros(())  # every epoch has a batch, but no type says so
     for epoch in range(settings.epochs):
         if epoch and epoch % settings.renewal == 0:
             pool = _pool(digits, settings, epoch)

@@ -1,6 +1,7 @@
 "use strict";
 /* What queue and grid share: requests in order, keys and buttons, names of labels. */
 
+// biome-ignore lint/correctness/noUnusedVariables: queue.js and grid.js use it
 const desk = {
     NOT_A_DIGIT: 10,
 
