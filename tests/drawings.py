@@ -29,7 +29,7 @@ def logged(
 
 def accepted(version: ModelVersion, drawing: Any, label: int, **changes: Any) -> Prediction:
     """One row whose label an operator has accepted."""
-    review = {"review_status": "accepted", "true_label": label, "reviewed_at": timezone.now()}
+    review: dict[str, Any] = {"review_status": "accepted", "true_label": label, "reviewed_at": timezone.now()}
     return logged(version, drawing, changes.pop("digit", label % 10), **review | changes)
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from collections import Counter
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
@@ -247,7 +248,7 @@ def test_a_grid_is_decided_by_marks_and_one_key(live_server: LiveServer) -> None
         page.keyboard.press("8")
         page.keyboard.press("Enter")
         expect(page.locator("#empty")).to_be_visible()
-    assert sorted(Prediction.objects.values_list("true_label", flat=True)) == [3, 3, 3, 3, 8]
+    assert Counter(Prediction.objects.values_list("true_label", flat=True)) == {3: 4, 8: 1}
     wrong.refresh_from_db()
     assert (wrong.true_label, wrong.selected_by) == (8, "grid")
 

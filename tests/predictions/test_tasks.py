@@ -45,6 +45,18 @@ def reloaded(job: Job) -> Job:
     return Job.objects.with_state().get(pk=job.pk)
 
 
+def result_of(job: Job) -> dict[str, Any]:
+    result = reloaded(job).result
+    assert result is not None
+    return result
+
+
+def attempts_at(job: Job) -> int:
+    queued = reloaded(job).queued
+    assert queued is not None
+    return queued.attempts
+
+
 @pytest.fixture
 def busy(version: ModelVersion) -> ModelVersion:
     """A version with a log to replay."""
@@ -59,7 +71,7 @@ def test_job_is_done_and_its_result_kept(busy: ModelVersion, admin_user: User) -
     work()
     done = reloaded(job)
     assert (done.state, done.progress, done.message) == ("succeeded", 1.0, "done")
-    assert done.result["rows"] == 30
+    assert result_of(job)["rows"] == 30
 
 
 def test_failure_is_told(busy: ModelVersion) -> None:
@@ -174,7 +186,7 @@ def notice_the_dead() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
     with suppress(AlreadyEnqueued):  # the timetable may have been faster
-        tasks.retry_stalled.defer(timestamp=0)
+        tasks.retry_stalled.configure().defer(timestamp=0)
 
 
 def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker_process: Any) -> None:
@@ -200,14 +212,14 @@ def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker
     notice_the_dead()
     worker_process()
     wait_for(lambda: reloaded(job).state == "succeeded")
-    assert reloaded(job).result["rows"] == 8_000
-    assert reloaded(job).queued.attempts == 2
+    assert result_of(job)["rows"] == 8_000
+    assert attempts_at(job) == 2
 
 
 def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
     version: ModelVersion, worker_process: Any
 ) -> None:
-    quick = {"steps": 200, "batch": 64, "made_up": 20}
+    quick = {"steps": 60, "batch": 64, "made_up": 20}
     job, first = Job.objects.start(Job.Kind.TRAIN, **quick), worker_process()
     wait_for(lambda: "step" in reloaded(job).message)
     os.kill(first.pid, signal.SIGKILL)
@@ -216,13 +228,13 @@ def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
     assert list(ModelVersion.objects.all()) == [version]
     notice_the_dead()
     worker_process(), worker_process()
-    wait_for(lambda: (reloaded(job).state, reloaded(job).queued.attempts) == ("doing", 1))
+    wait_for(lambda: (reloaded(job).state, attempts_at(job)) == ("doing", 1))
     second = Job.objects.start(Job.Kind.TRAIN, **quick)
     wait_for(lambda: reloaded(job).state == "succeeded" or reloaded(second).state != "todo")
     assert reloaded(job).state == "succeeded"
     wait_for(lambda: reloaded(second).state == "succeeded")
     trained = ModelVersion.objects.exclude(pk=version.pk)
-    assert {made.name for made in trained} == {reloaded(each).result["version"] for each in (job, second)}
+    assert {made.name for made in trained} == {result_of(each)["version"] for each in (job, second)}
     assert all(made.metrics["curve"] and made.gate for made in trained)
 
 
@@ -231,7 +243,7 @@ def test_job_of_a_dead_worker_ends_where_another_waits_to_do_the_same(version: M
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
     waiting = Job.objects.start(Job.Kind.TRAIN)
-    tasks.retry_stalled.defer(timestamp=0)
+    tasks.retry_stalled.configure().defer(timestamp=0)
     work("timetable")
     assert (reloaded(dead).state, reloaded(waiting).state) == ("failed", "todo")
     assert "another waits" in reloaded(dead).message

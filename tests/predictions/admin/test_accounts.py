@@ -52,7 +52,7 @@ def test_pages_of_a_role(role: str, allowed: set[str], forbidden: set[str]) -> N
 @pytest.mark.parametrize(("role", "label"), [("operator", 7), ("trainer", None), ("admin", 7)])
 def test_who_may_correct_a_label(role: str, label: int | None) -> None:
     row = rows.prediction()
-    form = {"true_label": 7, "review_status": "pending", "version_read": 1}
+    form = {"true_label": 7, "review_status": "pending", "expected_version": 1}
     client_of(role).post(f"{LIST}{row.pk}/change/", form)
     row.refresh_from_db()
     assert row.true_label == label

@@ -1,6 +1,7 @@
 """The admin's front page."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from predictions.admin.dashboard import Accuracy, accuracies, cells, confusion, reliability
@@ -10,11 +11,11 @@ pytestmark = pytest.mark.django_db
 
 
 def reviewed(
-    digit: int, label: int, confidence: float = 0.9, chosen: str = "suspicion", version: str = "v1"
+    digit: int, label: int, confidence: float = 0.9, selected_by: str = "suspicion", version: str = "v1"
 ) -> None:
     row = rows.prediction(digit=digit, confidence=confidence, model_version=rows.version(version))
-    user = rows.User.objects.filter(username="olive").first() or rows.operator()
-    row.review(user, "accepted", label, chosen)
+    user = User.objects.filter(username="olive").first() or rows.operator()
+    row.review(user, "accepted", label, selected_by, expected_version=row.row_version)
 
 
 def test_accuracy_of_each_version_on_the_random_sample_and_on_all() -> None:
@@ -61,7 +62,7 @@ def test_the_page_says_what_waits_and_shows_the_newest(client: Client) -> None:
 
 
 def test_an_account_without_a_role_sees_no_figures(client: Client) -> None:
-    user = rows.User.objects.create_user("nobody", is_staff=True)
+    user = User.objects.create_user("nobody", is_staff=True)
     client.force_login(user)
     page = client.get("/admin/")
     assert "no role yet" in page.content.decode()

@@ -49,9 +49,15 @@ def test_replay_shows_counts_and_pictures(version: ModelVersion, trainer: User, 
 
 
 def test_a_version_shows_what_it_was_measured_on_in_percent(trainer: User, client: Client) -> None:
-    figures = {"count": 1250, "accuracy": 0.9876, "calibration_error": 0.01, "refused": 0.002}
     version = version_named()
-    version.metrics = {"seed": 1, "drawings_test": figures | {"interval": [0.98, 0.99]}}
+    version.metrics["sets"]["drawings_test"] = {
+        "count": 1250,
+        "errors": 15,
+        "accuracy": 0.9876,
+        "interval": [0.98, 0.99],
+        "calibration_error": 0.01,
+        "refused": 0.002,
+    }
     version.save()
     page = client.get(reverse("admin:predictions_modelversion_change", args=[version.pk])).content.decode()
     for shown in ("drawings, test", "98.76 %", "98.00 to 99.00", "1,250"):
@@ -114,10 +120,10 @@ def test_drift_is_on_every_page_until_it_is_acknowledged(
     DriftMonitor.objects.create(version=version, alarms=[{"figure": "pen_width", "direction": "higher"}])
     index = reverse("admin:index")
     assert "Drift: pen width higher" in client.get(index).content.decode()
-    change = client.get(reverse("admin:predictions_watch_change", args=[version.pk]))
+    change = client.get(reverse("admin:predictions_driftmonitor_change", args=[version.pk]))
     assert "not enough drawings yet" in change.content.decode()
     acknowledge = {"action": "acknowledge", "_selected_action": [version.pk]}
-    client.post(reverse("admin:predictions_watch_changelist"), acknowledge)
+    client.post(reverse("admin:predictions_driftmonitor_changelist"), acknowledge)
     assert "Drift:" not in client.get(index).content.decode()
 
 

@@ -27,7 +27,11 @@ def desk(client: Client) -> Client:
 
 def save(desk: Client, row: Prediction, **fields: object) -> str:
     url = reverse("admin:predictions_prediction_change", args=[row.pk])
-    form = {"true_label": "", "review_status": row.review_status, "version_read": row.row_version} | fields
+    form = {
+        "true_label": "",
+        "review_status": row.review_status,
+        "expected_version": row.row_version,
+    } | fields
     answer = desk.post(url, form, follow=True)
     assert answer.status_code == 200
     row.refresh_from_db()
@@ -51,8 +55,8 @@ def test_saving_without_a_change_is_no_decision(desk: Client) -> None:
 
 def test_a_stale_save_is_refused_with_a_message(desk: Client) -> None:
     row = rows.prediction(digit=1)
-    row.review(rows.operator("otto"), "accepted", 7)
-    page = save(desk, row, true_label=2, version_read=1)
+    row.review(rows.operator("otto"), "accepted", 7, expected_version=row.row_version)
+    page = save(desk, row, true_label=2, expected_version=1)
     assert "Somebody else changed this prediction" in page
     assert row.true_label == 7
 
@@ -94,7 +98,7 @@ def test_an_action_leaves_rows_alone_that_changed_after_the_question(desk: Clien
     row = rows.prediction()
     form = {"action": "accept", "_selected_action": [str(row.pk)]}
     as_of = desk.post(LIST, form).context["form"]["as_of"].value().isoformat()
-    row.review(rows.operator("otto"), "rejected")
+    row.review(rows.operator("otto"), "rejected", expected_version=row.row_version)
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
     assert "1 predictions were changed by others" in answer.content.decode()
     row.refresh_from_db()
@@ -138,7 +142,7 @@ def test_filters(desk: Client, query: str, found: set[str]) -> None:
             digit=2, confidence=0.6, uncertain=True, reason="low_confidence", source="page"
         ).pk: "doubt",
     }
-    slip.review(rows.operator("otto"), "accepted")
+    slip.review(rows.operator("otto"), "accepted", expected_version=slip.row_version)
     listed = desk.get(f"{LIST}?{query}").context["cl"].result_list
     assert {named[row.pk] for row in listed} == found
 

@@ -88,7 +88,7 @@ def test_a_decision_is_stored_with_how_the_row_was_chosen(desk: Client) -> None:
 def test_a_stale_decision_is_refused_with_a_message(desk: Client) -> None:
     row = rows.prediction()
     stale = decision(row)
-    row.review(rows.operator("otto"), "rejected")
+    row.review(rows.operator("otto"), "rejected", expected_version=row.row_version)
     assert "Somebody else changed" in ask(desk, "queue/review/", stale, status=409)["message"]
     row.refresh_from_db()
     assert row.review_status == "rejected"
@@ -138,7 +138,7 @@ def test_the_grid_holds_the_most_suspicious_rows_that_are_read_as_one_digit(desk
 def test_a_grid_is_stored_but_for_what_others_changed(desk: Client) -> None:
     right, wrong, taken = rows.prediction(digit=1), rows.prediction(digit=1), rows.prediction(digit=1)
     decisions = [decision(right, true_label=1), decision(wrong, "rejected", None), decision(taken)]
-    taken.review(rows.operator("otto"), "accepted", 4)
+    taken.review(rows.operator("otto"), "accepted", 4, expected_version=taken.row_version)
     answer = ask(desk, "grid/review/", {"decisions": decisions})
     assert answer == {"stale": 1}
     stored = {

@@ -27,7 +27,8 @@ def get(client: Client, **query: Any) -> Any:
 
 
 def test_pages_hold_every_row_once_newest_first(client: Client, drawn: list[str]) -> None:
-    seen, before = [], None
+    seen: list[str] = []
+    before = None
     while before or not seen:
         page = get(client, limit=2, **({"before": before} if before else {})).json()
         seen += [prediction["id"] for prediction in page["predictions"]]

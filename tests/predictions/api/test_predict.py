@@ -6,14 +6,16 @@ import struct
 import threading
 import uuid
 import zlib
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connection
 from django.test import Client
+from ninja.throttling import AnonRateThrottle
 from PIL import Image
 
 from predictions import serving
+from predictions.api.views import api
 from predictions.models import ModelVersion, Prediction
 from tests.conftest import ONE, ZERO, Post, png
 
@@ -45,7 +47,7 @@ def test_answer_shows_what_the_model_saw(post: Post) -> None:
 def test_image_is_read_and_kept_as_sent(post: Post, prefix: str) -> None:
     image = png(ONE)
     assert post("predict", {"image": prefix + image}).json()["digit"] == 1
-    assert bytes(Prediction.objects.get().image) == base64.b64decode(image)
+    assert bytes(Prediction.objects.get().image or b"") == base64.b64decode(image)
 
 
 def test_image_and_strokes_together_are_both_logged(post: Post) -> None:
@@ -176,17 +178,28 @@ def test_without_an_active_version_nothing_is_answered(client: Client, db: None,
 
 
 def test_promoted_version_answers_next(post: Post, version: ModelVersion) -> None:
-    newer = ModelVersion.objects.create(
-        name="newer", checkpoint=version.checkpoint, data_fingerprint="-", seed=1, code_version="-"
-    )
+    newer = ModelVersion.objects.register(bytes(version.weights.checkpoint))
     newer.promote(override=True, reason="Not compared in this test.")
-    assert post("predict", {"strokes": ONE}).json()["model_version"] == "newer"
+    assert post("predict", {"strokes": ONE}).json()["model_version"] == newer.name != version.name
+
+
+def count_of_predictions(client: Client) -> float:
+    lines = client.get("/metrics").content.decode().splitlines()
+    counted = ("digits_predictions_total{", "digits_latency_seconds_count")
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(counted))
+
+
+def test_a_retry_is_counted_once(client: Client, post: Post) -> None:
+    body = {"strokes": ONE, "id": str(uuid.uuid4())}
+    before = count_of_predictions(client)
+    first, again = post("predict", body), post("predict", body)
+    assert first.json() == again.json()
+    assert count_of_predictions(client) == before + 2  # one prediction, one latency
 
 
 def test_too_many_requests_are_told_when_to_come_back(post: Post, monkeypatch: Any) -> None:
-    from predictions.api.views import api
-
-    monkeypatch.setattr(api.throttle[0], "num_requests", 2)
+    (throttle,) = cast("list[AnonRateThrottle]", api.throttle)
+    monkeypatch.setattr(throttle, "num_requests", 2)
     responses = [post("predict", {"strokes": ONE}) for _ in range(3)]
     assert [response.status_code for response in responses] == [201, 201, 429]
     assert int(responses[2]["Retry-After"]) >= 1

@@ -21,7 +21,7 @@ def test_accuracy_counts_claims_and_lets_the_operator_overrule_them(client: Clie
     post(f"predictions/{ids[0]}/feedback", {"label": 1})
     post(f"predictions/{ids[1]}/feedback", {"label": 7})
     post(f"predictions/{ids[2]}/feedback", {"label": 7})
-    reviewed = {"label": 1, "review_status": "accepted", "reviewed_at": timezone.now()}
+    reviewed = {"true_label": 1, "review_status": "accepted", "reviewed_at": timezone.now()}
     Prediction.objects.filter(pk=ids[1]).update(**reviewed)
     stats = client.get("/api/stats", {"visitor": VISITOR}).json()
     assert stats["everyone"] == {"predictions": 4, "labelled": 3, "correct": 2, "accuracy": 2 / 3}

@@ -131,6 +131,7 @@ def test_first_drawings_become_the_reference(version: ModelVersion, log: Log) ->
     log(pen=1)
     look_for_drift()
     monitor = DriftMonitor.objects.get()
+    assert monitor.reference
     assert (monitor.reference["drawings"], monitor.seen, monitor.alarms) == (40, 0, [])
     look_for_drift()
     assert DriftMonitor.objects.get().seen == 0

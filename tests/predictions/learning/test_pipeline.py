@@ -20,6 +20,7 @@ from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.gate import compare_with_active
 from predictions.learning.pipeline import (
     TRAINING_LOCK,
+    Changes,
     Made,
     TrainingRunsError,
     fine_tune,
@@ -37,7 +38,7 @@ from training.recipe import code_version
 from training.synthesis import digits
 
 # So little that it takes a second; the rest is what a real training does.
-QUICK = {"steps": 10, "batch": 32, "made_up": 20}
+QUICK: Changes = {"steps": 10, "batch": 32, "made_up": 20}
 TINY = replace(samples.TINY, epochs=1)
 
 
@@ -170,7 +171,7 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> list[recipe.Sets]:
         return original(sets, *arguments, **options)
 
     monkeypatch.setattr(recipe, "make_checkpoint", note)
-    monkeypatch.setattr(recipe, "CLOSING", FineTuning(**QUICK))  # type: ignore[arg-type]
+    monkeypatch.setattr(recipe, "CLOSING", FineTuning(**QUICK))
     return given
 
 
@@ -296,7 +297,12 @@ def test_data_is_loaded_once(
     reviewed: ModelVersion, sets: list[recipe.Sets], make: Make, monkeypatch: Any, small_mnist: Mnist
 ) -> None:
     loads: list[Path] = []
-    monkeypatch.setattr(dataset, "load_mnist", lambda folder: loads.append(folder) or small_mnist)
+
+    def load(folder: Path) -> Mnist:
+        loads.append(folder)
+        return small_mnist
+
+    monkeypatch.setattr(dataset, "load_mnist", load)
     with CaptureQueriesContext(connection) as queries:
         make(quiet)
     assert len(loads) == 1
@@ -319,6 +325,7 @@ def test_new_version_is_watched_from_the_drawings_in_the_log(
     monkeypatch.setattr("predictions.learning.pipeline.REFERENCE_SIZE", 50)
     result = fine_tune(quiet, **QUICK)
     monitor = DriftMonitor.objects.get(version__name=result["version"])
+    assert monitor.reference
     assert monitor.reference["drawings"] == 50
     assert len(monitor.reference["figures"]["ink"]) == 50
 

@@ -54,7 +54,7 @@ def test_sound_row_is_kept(version: ModelVersion) -> None:
 
 def test_only_one_version_is_active(version: ModelVersion) -> None:
     with pytest.raises(IntegrityError):
-        ModelVersion.objects.create(name="two", metrics={}, seed=0, active=True, **UNKNOWN)
+        ModelVersion.objects.create(name="two", metrics=version.metrics, seed=0, active=True, **UNKNOWN)
 
 
 def test_promotion_is_logged_with_who_and_what_was_before(version: ModelVersion, admin_user: User) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
@@ -70,7 +71,8 @@ def test_a_bulk_update_and_raw_sql_leave_a_trace_with_the_old_value() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE predictions_prediction SET true_label = 6")
     changes = row.changes.values_list("old_user_label", "user_label", "old_true_label", "true_label", "by")
-    assert list(changes) == [(7, 7, 5, 6, None), (7, 7, None, 5, None), (None, 7, None, None, None)]
+    expected: list[Any] = [(7, 7, 5, 6, None), (7, 7, None, 5, None), (None, 7, None, None, None)]
+    assert list(changes) == expected
     row.refresh_from_db()
     assert row.row_version == 4
 

@@ -27,8 +27,7 @@ def sides() -> dict[UUID, str]:
 def test_only_accepted_labels_are_used(version: ModelVersion) -> None:
     used = accepted(version, unique(1), 7, digit=1)
     logged(version, unique(2), 3, user_label=5, user_label_at=timezone.now())
-    reviewed = {"review_status": "rejected", "true_label": None, "reviewed_at": timezone.now()}
-    logged(version, unique(3), 3, **reviewed)
+    logged(version, unique(3), 3, review_status="rejected", reviewed_at=timezone.now())
     drawings = reviewed_drawings()
     assert drawings.ids.tolist() == [used.pk]
     assert drawings.labels.tolist() == [7]

@@ -13,16 +13,17 @@ from django.utils import timezone
 from classifier.checkpoint import dump
 from predictions.models import GateClosedError, ModelVersion, Promotion
 from tests.rows import version as version_named
+from training.compare import Check
 
-PASSED = {"name": "accuracy on MNIST test", "passed": True}
-FAILED = {"name": "forward time", "passed": False}
+PASSED: Check = {"name": "accuracy on MNIST test", "passed": True}
+FAILED: Check = {"name": "forward time", "passed": False}
 
 
-def compared(name: str, against: str, *checks: dict[str, Any]) -> ModelVersion:
+def compared(name: str, against: str, *checks: Check) -> ModelVersion:
     """A candidate with the gate's word about it."""
     candidate = version_named(name)
     passed = all(check["passed"] for check in checks)
-    candidate.gate = {"against": against, "passed": passed, "checks": list(checks)}
+    candidate.gate = {"against": against, "passed": passed, "checks": list(checks), "at": "2026-11-25"}
     candidate.save(update_fields=["gate"])
     return candidate
 
@@ -67,6 +68,7 @@ def test_candidate_that_is_as_good_is_promoted_and_the_decision_logged(
     promotion.refresh_from_db()
     assert promotion.previous == first
     assert (promotion.by, promotion.reason, promotion.override) == (admin_user, "better zeros", False)
+    assert promotion.decision is not None
     assert promotion.decision["checks"] == [PASSED]
 
 

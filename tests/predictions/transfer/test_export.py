@@ -30,9 +30,10 @@ def accepted() -> list[Prediction]:
     strokes = [[[0.0, 1.0], [2.5, 3.0]]]
     made = [rows.prediction(input=picture.tobytes(), strokes=strokes) for picture in pictures]
     for row, label, chosen in zip(made, [3, 1, 4, 10], ["list", "grid", "random", "list"], strict=True):
-        row.review(olive, "accepted", label, chosen)
+        row.review(olive, "accepted", label, chosen, expected_version=row.row_version)
     rows.prediction()
-    rows.prediction().review(olive, "rejected")
+    row = rows.prediction()
+    row.review(olive, "rejected", expected_version=row.row_version)
     return made
 
 
@@ -46,7 +47,7 @@ def test_idx_is_read_by_torchvision(accepted: list[Prediction], tmp_path: Path) 
     train, test = (mnist(tmp_path / "digits", train=train) for train in (True, False))
     assert train.targets.tolist() == [3, 1]
     assert test.targets.tolist() == [4]
-    assert train.data.numpy().tobytes() == accepted[0].input + accepted[1].input
+    assert train.data.numpy().tobytes() == bytes(accepted[0].input) + bytes(accepted[1].input)
     assert test.data.numpy().tobytes() == accepted[2].input
 
 
@@ -92,8 +93,8 @@ def test_the_admin_streams_what_the_command_writes(
     accepted: list[Prediction], tmp_path: Path, client: Client, format: str
 ) -> None:
     client.force_login(rows.operator("tina", "export_prediction"))
-    answer = client.get(f"{EXPORT}/{format}/")
-    sent = b"".join(answer.streaming_content)  # type: ignore[arg-type]
+    answer: Any = client.get(f"{EXPORT}/{format}/")
+    sent = b"".join(answer.streaming_content)
     export(format, tmp_path / "written")
     if format == "jsonl":
         assert sent == (tmp_path / "written").read_bytes()

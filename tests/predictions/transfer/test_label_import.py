@@ -26,7 +26,7 @@ def load(tmp_path: Path, text: str, **options: object) -> str:
 def test_labels_are_stored_and_traced(tmp_path: Path) -> None:
     olive = rows.operator()
     one, other, done = rows.prediction(), rows.prediction(), rows.prediction()
-    done.review(olive, "accepted", 3)
+    done.review(olive, "accepted", 3, expected_version=done.row_version)
     text = f"id,true_label\n{one.pk},7\n{other.pk},not a digit\n{done.pk},3\n"
     assert load(tmp_path, text) == "2 rows changed, 1 have their label already.\n"
     for row, label in ((one, 7), (other, 10)):
