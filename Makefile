@@ -10,15 +10,16 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
 
-# What reviewed drawings teach, on a database and a port of its own: make loop-demo DRAWINGS=strokes.npz
-# UNSEEN="the sources that only test" [REVIEWS="100 300 1000 2000" STEPS=600 PICTURE=docs/learning-curve.png]
+# What reviewed drawings teach, on a database and a port of its own: make loop-demo [DRAWINGS=strokes.npz
+# UNSEEN="the sources that only test" REVIEWS="100 300 1000 2000" STEPS=600 PICTURE=docs/learning-curve.png]
+DRAWINGS ?= benchmarks/data/strokes-dev.npz
+UNSEEN ?= val
 REVIEWS ?= 1000
 STEPS ?= 600
 DEMO := VAR_DIR=var/loop-demo MNIST_DIR=$(or $(MNIST_DIR),var/data) WEB_PORT=8490
 loop-demo: .venv/dev
-	@test -n "$(DRAWINGS)" && test -n "$(UNSEEN)" || { echo "Name DRAWINGS (a stroke file) and UNSEEN."; exit 2; }
 	@rm -rf var/loop-demo
-	@$(DEMO) $(VENV)/python manage.py loop_demo $(DRAWINGS) --unseen $(UNSEEN) --reviews $(REVIEWS) \
+	@$(DEMO) $(VENV)/python -m benchmarks.loop_demo $(DRAWINGS) --unseen $(UNSEEN) --reviews $(REVIEWS) \
 		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
 
 test: .venv/dev

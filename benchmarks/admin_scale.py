@@ -8,52 +8,41 @@ The time is from request to answer inside the server, thumbnails included, media
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from benchmarks import site
+from benchmarks.simulated_log import REPOSITORY, fill_once
+
 LIST = "/admin/predictions/prediction/"
 Measured = dict[str, tuple[float, int]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--measure", action="store_true", help="the database at hand, as JSON")
+    parser.add_argument("--measure", action="store_true", help="one length, in this process, as JSON")
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options.rows[0], options.repeats)))
     else:
-        print_table({rows: in_own_database(rows, options.repeats) for rows in options.rows})
+        print_table({rows: measure_apart(rows, options.repeats) for rows in options.rows})
 
 
-def in_own_database(rows: int, repeats: int) -> Measured:
-    """Make the log unless it is there, then measure it in a process that has that database."""
-    folder = REPOSITORY / "var" / f"scale-{rows}"
-    environment = os.environ | {"VAR_DIR": str(folder)}
-    environment.pop("DATABASE_URL", None)
-
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *command], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE
-        )
-        return done.stdout.decode()
-
-    if not (folder / "filled").exists():
-        run("manage.py", "setup")
-        data = ["--data-dir", str(REPOSITORY / "var" / "data")]
-        print(run("manage.py", "make_demo_log", "--rows", str(rows), *data), end="", file=sys.stderr)
-        (folder / "filled").touch()
-    arguments = ["--rows", str(rows), "--repeats", str(repeats)]
-    measured: Measured = json.loads(run("-m", "benchmarks.admin_scale", "--measure", *arguments))
+def measure_apart(rows: int, repeats: int) -> Measured:
+    """In a process of its own, since a process has one database."""
+    command = [sys.executable, "-m", "benchmarks.admin_scale", "--measure"]
+    options = ["--rows", str(rows), "--repeats", str(repeats)]
+    done = subprocess.run([*command, *options], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE)
+    measured: Measured = json.loads(done.stdout)
     return measured
 
 
@@ -67,10 +56,9 @@ def print_table(measured: dict[int, Measured]) -> None:
 
 
 def measure(rows: int, repeats: int) -> Measured:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
-    import django
-
-    django.setup()
+    folder = REPOSITORY / "var" / f"scale-{rows}"
+    site.set_up(own=folder)
+    fill_once(folder, rows)
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
     from django.test import Client
@@ -115,7 +103,7 @@ def pages(client: Any, rows: int) -> dict[str, Callable[[], Any]]:  # noqa: ANN4
         "label conflict with the operator": "?conflict=operator",
         "uncertain": "?uncertain__exact=1",
         "version": f"?model_version__id__exact={version.pk}",
-        "source": "?source__exact=page",
+        "source": "?source__exact=simulation",
         "superseded": "?superseded__exact=1",
         "time: the newest day": f"?created_at_from_0={week}&created_at_from_1=00:00:00",
         "search by id": f"?q={newest.pk}",

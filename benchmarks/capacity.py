@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-from benchmarks.drill_compose import PORTS, Stack, copied_checkout
+from benchmarks.compose_copy import PORTS, Stack, copied_checkout
 from benchmarks.drilling import ONE
 
 WEB = (1, 3)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = "mnistsite-drill"
@@ -42,9 +43,13 @@ class Stack:
         self.compose("up", "-d", "--wait", *arguments)
         return time.monotonic() - started
 
-    def containers(self, service: str) -> list[dict]:
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """What the engine says of them."""
         identities = self.compose("ps", "-q", service).split()
-        return json.loads(self.run("docker", "inspect", *identities)) if identities else []
+        found: list[dict[str, Any]] = json.loads(
+            self.run("docker", "inspect", *identities) if identities else "[]"
+        )
+        return found
 
     def counts(self) -> str:
         """Rows and checksum of every table."""

@@ -11,11 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from benchmarks.compose_copy import PORTS, PROJECT, RELEASES, Stack, copied_checkout
 from benchmarks.drilling import (
+    CODE,
+    HEALTH,
     INTRANET,
     ONE,
     Load,
@@ -56,7 +59,7 @@ def build_and_start(stack: Stack, report: Report) -> None:
     started = time.monotonic()
     stack.compose("build", "--no-cache")
     report.row("clean build of all images, pip's downloads cached", f"{time.monotonic() - started:.0f} s")
-    stack.append("predictions/api.py", "\n# changed\n")
+    stack.append(CODE, "\n# changed\n")
     started = time.monotonic()
     stack.compose("build", "web")
     report.row("build after a change of the code", f"{time.monotonic() - started:.1f} s")
@@ -80,7 +83,7 @@ def use_it(stack: Stack, report: Report) -> None:
         "a digit predicted through the proxy", f"{answer.status_code}, {answer.json()['digit']}", answer.ok
     )
     path = f"{SITE}/api/predictions/{answer.json()['id']}/feedback"
-    feedback = requests.post(path, json={"true_label": 1}, timeout=10)
+    feedback = requests.post(path, json={"label": 1}, timeout=10)
     report.row("feedback", str(feedback.status_code), feedback.ok)
     visit = draw_in_browser(SITE, admin_password(stack), stack.directory / "page.png")
     report.row("a browser draws on the page, logs in to the admin", visit.seen(), not visit.complaints)
@@ -89,7 +92,7 @@ def use_it(stack: Stack, report: Report) -> None:
     report.row("metrics and health from outside", str(statuses), set(statuses) == {404})
 
 
-def container_is_confined(container: dict) -> bool:
+def container_is_confined(container: dict[str, Any]) -> bool:
     status = Path(f"/proc/{container['State']['Pid']}/status").read_text()
     return is_confined(status, container["HostConfig"]["ReadonlyRootfs"])
 
@@ -139,7 +142,7 @@ def kill_each(stack: Stack, report: Report) -> None:
         report.row(f"kill -9 {service}", seen, good)
 
 
-def seconds_until_healthy(stack: Stack, victim: dict) -> float:
+def seconds_until_healthy(stack: Stack, victim: dict[str, Any]) -> float:
     started = time.monotonic()
     while time.monotonic() < started + 60:
         state = json.loads(stack.run("docker", "inspect", victim["Id"]))[0]["State"]
@@ -179,7 +182,7 @@ def update(stack: Stack, report: Report) -> None:
     for servers in (1, 3):
         stack.up("--scale", f"web={servers}")
         proxy = stack.containers("proxy")[0]["Id"]
-        stack.append("predictions/api.py", f"\n# the next release, of {servers}\n")
+        stack.append(CODE, f"\n# the next release, of {servers}\n")
         before = stack.images()
         with Load(SITE) as load:
             time.sleep(2)
@@ -213,11 +216,9 @@ def broken_update(stack: Stack, report: Report, drill: str, file: str, text: str
 
 def broken_updates(stack: Stack, report: Report) -> None:
     broken_update(stack, report, "an image that does not build", "constraints.txt", "\nnumpy==0\n")
-    broken_update(
-        stack, report, "an image that does not start", "predictions/api.py", "\nraise SystemExit(3)\n"
-    )
+    broken_update(stack, report, "an image that does not start", CODE, "\nraise SystemExit(3)\n")
     never = "\n\ndef readyz(request):\n    return error(503, 'never', '')\n"
-    broken_update(stack, report, "an image that is never ready", "predictions/health.py", never)
+    broken_update(stack, report, "an image that is never ready", HEALTH, never)
 
 
 # Another visitor: a container on the proxy's network, which says that it is somebody else at every request.
@@ -288,8 +289,9 @@ def certificates_issuer(authority: Path) -> str:
     address = ("127.0.0.1", int(PORTS["HTTPS_PORT"]))
     plain = socket.create_connection(address, 10)
     with context.wrap_socket(plain, server_hostname=INTRANET) as secure:
-        certificate = secure.getpeercert() or {}
-    return str(dict(pair for entry in certificate["issuer"] for pair in entry)["commonName"])
+        certificate: dict[str, Any] = secure.getpeercert() or {}
+    names = dict(pair for entry in certificate["issuer"] for pair in entry)
+    return str(names["commonName"])
 
 
 DRILLS = [

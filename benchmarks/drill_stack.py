@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.drilling import ONE, Load, Report, changed_tables, draw_in_browser, is_confined
+from benchmarks.drilling import CODE, HEALTH, ONE, Load, Report, changed_tables, draw_in_browser, is_confined
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVER = "mnistsite-drill-server"
@@ -28,7 +28,9 @@ PORT_OF_A_CARELESS_CONTAINER = 9999
 
 def run(*command: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
     """Run it to its end; a failure that was not asked for ends the drill with what it printed."""
-    result = subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    result: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, **options
+    )  # type: ignore[call-overload]
     if check and result.returncode:
         sys.exit(f"{' '.join(command)}:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
     return result
@@ -183,17 +185,17 @@ def deploy_under_load(server: Server, report: Report, drill: str, target: str, g
 
 
 def updates(server: Server, report: Report) -> None:
-    server.commit("predictions/api.py", "\n# the next release\n")
+    server.commit(CODE, "\n# the next release\n")
     deploy_under_load(server, report, "update to a new release", "deploy", good=True)
     deploy_under_load(server, report, "`make rollback`", "rollback", good=True)
-    server.commit("predictions/api.py", "\nraise SystemExit\n")
+    server.commit(CODE, "\nraise SystemExit\n")
     deploy_under_load(server, report, "a release that does not start", "deploy", good=False)
     run("git", "revert", "--no-edit", "HEAD", cwd=server.clone, env=os.environ | COMMITTER)
-    server.commit("predictions/health.py", "\n\ndef readyz(request):\n    return error(503, 'never', '')\n")
+    server.commit(HEALTH, "\n\ndef readyz(request):\n    return error(503, 'never', '')\n")
     deploy_under_load(server, report, "a release that is never ready", "deploy", good=False)
     run("git", "revert", "--no-edit", "HEAD", cwd=server.clone, env=os.environ | COMMITTER)
     (server.clone / "predictions" / "migrations" / "9999_broken.py").write_text(BROKEN_MIGRATION)
-    server.commit("predictions/api.py", "\n# with a broken migration\n")
+    server.commit(CODE, "\n# with a broken migration\n")
     deploy_under_load(server, report, "a release whose migration fails", "deploy", good=False)
 
 
@@ -204,7 +206,7 @@ BROKEN_MIGRATION = """from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("predictions", "0001_initial")]
+    dependencies = [("predictions", "0002_roles")]
     operations = [migrations.RunSQL("SELECT 1 / 0")]
 """
 

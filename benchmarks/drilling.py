@@ -28,7 +28,9 @@ LOG = "/admin/predictions/prediction/"
 PAGES = [LOG, f"{LOG}queue/", f"{LOG}grid/", "/admin/auth/user/1/change/", "/api/docs"]
 A_SECOND = 10  # requests
 AT_MOST = 6_000  # requests of one load
-TIMETABLES = ("procrastinate_", "predictions_watch")  # tables
+TIMETABLES = ("procrastinate_", "predictions_driftmonitor")  # tables
+# Files of the web server that the drills change.
+CODE, HEALTH = "predictions/api/views.py", "predictions/api/health.py"
 ONE = [[[140, 40], [138, 140], [136, 240]]]
 
 

@@ -1,36 +1,47 @@
-"""Peak memory and time of each export of the database at hand.
+"""Peak memory and time of each export of a long log.
 
-    VAR_DIR=var/scale-1000000 python -m benchmarks.export_memory
+    python -m benchmarks.export_memory [--rows 1000000]
 
-Each format in a process of its own; the files go to a temporary folder and are deleted.
+The log is simulated, on a database of its own below var/, made on the first run. Its rows have the source
+"api": a simulated row's own source would keep it out of every export. Each format in a process of its own;
+the files go to a temporary folder and are deleted.
 """
 
+import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import site
+from benchmarks.simulated_log import REPOSITORY, fill_once
+
 FORMATS = ("idx", "jsonl", "png")
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        export(sys.argv[1])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--measure", choices=FORMATS, help="one export of the database at hand")
+    options = parser.parse_args()
+    if options.measure:
+        measure(options.measure)
         return
+    folder = REPOSITORY / "var" / f"export-{options.rows}"
+    site.set_up(own=folder)
+    fill_once(folder, options.rows, source="api")
     print("| export | drawings | seconds | peak memory, MB | before the first row, MB |")
-    print("|---|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|", flush=True)
     for name in FORMATS:
-        subprocess.run([sys.executable, "-m", "benchmarks.export_memory", name], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.export_memory", "--measure", name], check=True)
 
 
-def export(name: str) -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
-    import django
-
-    django.setup()
+def measure(name: str) -> None:
+    site.set_up()
     from django.core.management import call_command
 
     from predictions.transfer.export import accepted
@@ -43,8 +54,9 @@ def export(name: str) -> None:
 
 
 def peak() -> float:
-    """Of this process, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Of this process, in megabytes; getrusage would count its parent's memory as well, if that was more."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 if __name__ == "__main__":

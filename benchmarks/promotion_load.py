@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import site
 from tests.product import Product
 
 STROKES = {"strokes": [[[100, 20], [98, 100], [96, 200]]]}
@@ -77,10 +78,8 @@ def main() -> None:
 
 
 def measure(product: Product, promotions: int, connections: int) -> None:
-    os.environ |= {"DATABASE_URL": product.database_url(), "DJANGO_SETTINGS_MODULE": "mnistsite.settings"}
-    import django
-
-    django.setup()
+    os.environ |= {"VAR_DIR": str(product.var), "DATABASE_URL": product.database_url()}
+    site.set_up()
     clients = Clients(product.web)
     threads, started = clients.start(connections), time.monotonic()
     workers: dict[int, int] = {}
@@ -105,9 +104,7 @@ def promote_the_other() -> str:
     versions = ModelVersion.objects
     other = versions.filter(active=False).first()
     if other is None:
-        other = versions.get(active=True)
-        other.pk, other.name, other.active = None, versions.next_name(), False
-        other.save(force_insert=True)
+        other = versions.register(bytes(versions.get(active=True).weights.checkpoint))
     other.promote(reason="to measure", override=True)
     return other.name
 

@@ -10,14 +10,13 @@ import resource
 import time
 from pathlib import Path
 
+from benchmarks import site
+
 PARTS = 5
 
 
 def main() -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
-    import django
-
-    django.setup()
+    site.set_up()
     from predictions.learning.replay import replay
     from predictions.models import ModelVersion
 

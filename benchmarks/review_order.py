@@ -8,12 +8,19 @@ through the first tenth of the real queue, by its own leases and reviews, and me
 """
 
 import argparse
-import os
 import sys
 import tempfile
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+from benchmarks import site
+from benchmarks.simulated_log import copy_log, make_simulation
+
+if TYPE_CHECKING:
+    from training.dataset import Digits
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BATCH = 12
@@ -25,11 +32,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=REPOSITORY / "var" / "data")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as var:
-        os.environ |= {"VAR_DIR": var, "DJANGO_SETTINGS_MODULE": "mnistsite.settings"}
-        os.environ.pop("DATABASE_URL", None)
-        import django
-
-        django.setup()
+        site.set_up(own=Path(var))
         simulate(options.rows, options.data_dir)
 
 
@@ -39,24 +42,19 @@ def simulate(rows: int, data_dir: Path) -> None:
     from training.dataset import load_mnist
 
     call_command("setup", stdout=sys.stderr)
-    pool = demo_log.make_pool(load_mnist(data_dir).test)
-    truth = fill(pool, rows)
+    truth = fill(load_mnist(data_dir).test, rows)
     found, seen, errors = work_through(truth, rows // 10)
     print("| drawings | errors of the model | in the first tenth of the queue | share |")
     print("|---:|---:|---:|---:|")
     print(f"| {rows:,} | {errors} | {found} of {seen:,} | {found / errors:.0%} |")
 
 
-def fill(pool: object, rows: int) -> dict[UUID, int]:
+def fill(digits: "Digits", rows: int) -> dict[UUID, int]:
     """A log that nobody has reviewed; the true label of every row."""
     from predictions.models import Prediction
 
-    demo_log.REVIEWED = demo_log.IN_PROGRESS = 0.0
-    demo_log.copy_log(pool, rows)  # type: ignore[arg-type]
-    labels = {
-        image.tobytes(): int(label)
-        for image, label in zip(pool.digits.images, pool.digits.labels, strict=True)  # type: ignore[attr-defined]
-    }
+    copy_log(replace(make_simulation(digits), reviewed=0.0, in_progress=0.0), rows)
+    labels = {image.tobytes(): int(label) for image, label in zip(digits.images, digits.labels, strict=True)}
     inputs = Prediction.objects.values_list("pk", "input")
     return {pk: labels[bytes(pixels)] for pk, pixels in inputs}
 
@@ -73,7 +71,13 @@ def work_through(truth: dict[UUID, int], count: int) -> tuple[int, int, int]:
     seen: set[UUID] = set()
     while len(seen) < count:
         for row in islice(Prediction.objects.all().queue(operator, BATCH, []), count - len(seen)):
-            row.review(operator, "accepted", truth[row.pk], row.chosen_by_queue(row.lottery))
+            row.review(
+                operator,
+                row.ReviewStatus.ACCEPTED,
+                truth[row.pk],
+                row.selected_by_queue,
+                expected_version=row.row_version,
+            )
             seen.add(row.pk)
     return len(seen & wrong), len(seen), len(wrong)
 

@@ -8,7 +8,6 @@ thinking takes no time, so what is left is what the desk costs. Rows are counted
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -37,22 +36,23 @@ def main() -> None:
     data_dir = parser.parse_args().data_dir
     account = {"DJANGO_SUPERUSER_USERNAME": "olive", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with tempfile.TemporaryDirectory() as var, Product(Path(var), **account) as product:
-        manage(product, "make_demo_log", "--rows", str(ROWS), "--data-dir", str(data_dir))
+        run(product, "-m", "benchmarks.simulated_log", "--rows", str(ROWS), "--data-dir", str(data_dir))
         add_operator(product, "otto")
         with chromium() as browser:
             measure(browser, product)
 
 
-def manage(product: Product, *arguments: str, **environment: str) -> None:
-    environment = {**os.environ, **environment, "DATABASE_URL": product.database_url()}
-    command = [sys.executable, "manage.py", *arguments]
+def run(product: Product, *arguments: str, **environment: str) -> None:
+    """Run a program of ours in the product's environment, which names its database."""
+    environment = product.children()[0].environ() | environment
+    command = [sys.executable, *arguments]
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.PIPE)
 
 
 def add_operator(product: Product, name: str) -> None:
     account = {"DJANGO_SUPERUSER_USERNAME": name, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     options = ["--noinput", "--email", f"{name}@localhost"]
-    manage(product, "createsuperuser", *options, **account)
+    run(product, "manage.py", "createsuperuser", *options, **account)
 
 
 def measure(browser: Browser, product: Product) -> None:

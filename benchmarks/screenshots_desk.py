@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from playwright.sync_api import Browser, Page
 
-from benchmarks.review_speed import PASSWORD, QUEUE, SEEN, manage
+from benchmarks.review_speed import PASSWORD, QUEUE, SEEN, run
 from tests.browser import chromium
 from tests.product import REPOSITORY, Product
 
@@ -41,7 +41,7 @@ def main() -> None:
     data_dir = parser.parse_args().data_dir
     account = {"DJANGO_SUPERUSER_USERNAME": "olive", "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with tempfile.TemporaryDirectory() as var, Product(Path(var), **account) as product:
-        manage(product, "make_demo_log", "--rows", "3000", "--data-dir", str(data_dir))
+        run(product, "-m", "benchmarks.simulated_log", "--rows", "3000", "--data-dir", str(data_dir))
         with chromium() as browser:
             desk_screenshots(browser, product)
 

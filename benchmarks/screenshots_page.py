@@ -11,19 +11,21 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser import SIZES, chromium, draw, visit, wait_for_answer, wait_for_empty
+from tests.browser import SIZES, Points, chromium, draw, visit, wait_for_answer, wait_for_empty
 from tests.product import REPOSITORY, Product
 
 FOLDER = REPOSITORY / "docs" / "screenshots"
-THREE = [
+THREE: list[Points] = [
     [(80, 70), (130, 45), (190, 60), (195, 105), (140, 135)],
     [(140, 135), (200, 150), (205, 205), (150, 240), (75, 215)],
 ]
-TWO = [[(85, 95), (110, 55), (165, 45), (200, 85), (185, 135), (85, 235), (145, 225), (215, 235)]]
-SEVEN = [[(75, 62), (205, 58), (180, 120), (150, 180), (130, 238)]]
+TWO: list[Points] = [
+    [(85, 95), (110, 55), (165, 45), (200, 85), (185, 135), (85, 235), (145, 225), (215, 235)]
+]
+SEVEN: list[Points] = [[(75, 62), (205, 58), (180, 120), (150, 180), (130, 238)]]
 
 
-def draw_digit(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
+def draw_digit(page: Page, strokes: list[Points]) -> None:
     answer = None
     for stroke in strokes:
         draw(page, stroke)

@@ -1,17 +1,20 @@
 """The whole loop at small scale: real drawings through a running API, review, training, gate, promotion."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
+from benchmarks.loop_demo import demonstrate
 from predictions.learning.drawings import reviewed_drawings
 from predictions.models import ModelVersion, Prediction, Promotion
+from tests import samples
 from tests.drawings import logged, unique
 from training.dataset import Mnist
-
-STROKES = samples.DATA / "strokes-sample.npz"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,13 +27,12 @@ def test_people_draw_the_operator_reviews_the_model_learns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     picture = tmp_path / "curve.png"
-    options = ["--reviews", "40", "80", "--steps", "5", "--picture", str(picture)]
-    call_command("loop_demo", STROKES, "--api", live_server.url, "--unseen", "val", "imp", *options)
+    demonstrate(samples.STROKES, ["val", "imp"], [40, 80], 5, picture, live_server.url)
     printed = capsys.readouterr().out
 
     reviewed = Prediction.objects.filter(review_status="accepted")
     assert reviewed.count() == 80
-    assert all(row.reviewed_by.username == "operator" for row in reviewed)
+    assert reviewed.filter(reviewed_by__username="operator").count() == 80
     assert reviewed.exclude(user_label=None).count() == 80
     assert reviewed.filter(image=None).count() == 0
     newest = ModelVersion.objects.first()
@@ -46,23 +48,39 @@ def test_people_draw_the_operator_reviews_the_model_learns(
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_demo_does_not_touch_a_log_that_is_in_use(version: ModelVersion) -> None:
+def test_demo_does_not_touch_a_log_that_is_in_use(version: ModelVersion, small_mnist: Mnist) -> None:
     logged(version, unique(1), 3)
     with pytest.raises(CommandError, match="needs a database of its own"):
-        call_command("loop_demo", STROKES, "--api", "http://localhost", "--unseen", "val")
+        demonstrate(samples.STROKES, ["val"], [40], 5, api="http://localhost")
     assert Prediction.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("drawings", "unseen", "reviews", "complaint"),
+    [
+        (samples.STROKES, "nobody", 40, "Nobody of nobody is in"),
+        (samples.STROKES, "val", 500, "drawings are left for 500 reviews"),
+        (Path("missing.npz"), "val", 40, "missing.npz"),
+    ],
+)
+def test_demo_says_what_is_wrong(
+    version: ModelVersion, small_mnist: Mnist, drawings: Path, unseen: str, reviews: int, complaint: str
+) -> None:
+    with pytest.raises(CommandError, match=complaint):
+        demonstrate(drawings, [unseen], [reviews], 5, api="http://localhost")
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([STROKES, "--unseen", "nobody"], "Nobody of nobody is in"),
-        ([STROKES, "--unseen", "val", "--reviews", "500"], "drawings are left for 500 reviews"),
-        (["missing.npz", "--unseen", "val"], "missing.npz"),
+        (["missing.npz", "--unseen", "val"], "No such file or directory: 'missing.npz'\n"),
+        (["any.npz", "--unseen", "val", "--steps", "0"], "--reviews and --steps must be at least 1.\n"),
     ],
 )
-def test_demo_says_what_is_wrong(
-    version: ModelVersion, small_mnist: Mnist, arguments: list[str], complaint: str
-) -> None:
-    with pytest.raises(CommandError, match=complaint):
-        call_command("loop_demo", "--api", "http://localhost", *arguments)
+def test_program_ends_with_one_line_and_code_2(arguments: list[str], complaint: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.loop_demo", *arguments]
+    nowhere = os.environ | {"DATABASE_URL": "postgresql:///unused"}
+    result = subprocess.run(command, env=nowhere, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert result.stderr.endswith(complaint)
