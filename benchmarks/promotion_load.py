@@ -115,7 +115,7 @@ def workers_of(product: Product) -> dict[int, int]:
         connection.raddr.port: process.pid
         for process in product.web_processes()
         for connection in process.net_connections("tcp")
-        if connection.raddr and connection.status == "ESTABLISHED"
+        if connection.status == "ESTABLISHED"
     }
 
 

@@ -42,7 +42,7 @@ def test_no_environment_holds_a_secret() -> None:
 
 
 def make_env(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [REPOSITORY / "deploy" / "make-env", *arguments]
+    command = [str(REPOSITORY / "deploy" / "make-env"), *arguments]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True)
 
 
@@ -127,7 +127,7 @@ def test_restore_starts_as_many_web_servers_as_there_were(tmp_path: Path) -> Non
     docker.write_text(f'#!/bin/sh\necho "$*" >> "$0.log"\n{answers}\n')
     docker.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
-    command = [REPOSITORY / "deploy" / "restore", "some.dump"]
+    command = [str(REPOSITORY / "deploy" / "restore"), "some.dump"]
     subprocess.run(command, env=os.environ | {"PATH": path}, input="yes\n", text=True, check=True)
     last = (tmp_path / "docker.log").read_text().splitlines()[-1]
     assert last == "compose up -d --no-recreate --wait --scale web=3 web worker"

@@ -1,9 +1,9 @@
 """The review queue and grid in a real Chromium."""
 
 import re
+from collections import Counter
 
 import pytest
-from collections import Counter
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect

@@ -46,7 +46,7 @@ def reloaded(job: Job) -> Job:
 
 
 def result_of(job: Job) -> dict[str, Any]:
-    result = reloaded(job).result
+    result: dict[str, Any] | None = reloaded(job).result
     assert result is not None
     return result
 

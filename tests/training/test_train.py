@@ -13,7 +13,7 @@ from training.train import Progress, train, validation_accuracy
 
 @cache
 def trained(seed: int = 1) -> tuple[DigitNet, list[Progress]]:
-    mnist, progress = samples.mnist(), []
+    mnist, progress = samples.mnist(), list[Progress]()
     network = train(mnist.train, mnist.validation, replace(samples.TINY, seed=seed), progress.append)
     return network, progress
 

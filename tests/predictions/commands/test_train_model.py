@@ -54,6 +54,7 @@ def test_a_version_is_stored_with_everything_that_says_where_it_comes_from(
     assert version.data_fingerprint == samples.mnist().train.fingerprint()
     assert version.code_version == recipe.code_version()
     assert version.metrics["sets"]["mnist_test"]["count"] == 1_000
+    assert version.metrics["settings"]
     assert version.metrics["settings"]["epochs"] == 1
     assert version.metrics["tuning"]["steps"] == 3
     version.predictor().read(samples.mnist().test.images[:1])

@@ -133,7 +133,7 @@ def test_one_seed_gives_the_same_weights(reviewed: ModelVersion) -> None:
     versions = [ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"]) for _ in range(2)]
     first, second = (version.metrics["curve"] for version in versions)
     assert first == second
-    other = fine_tune(quiet, **QUICK, seed=2)
+    other = fine_tune(quiet, **(QUICK | {"seed": 2}))
     assert ModelVersion.objects.get(name=other["version"]).metrics["curve"] != first
 
 
