@@ -1,4 +1,4 @@
-"""`python -m benchmarks.capacity`: what one machine does through the proxy, by one web container and three.
+"""`python -m benchmarks.capacity`: the work of one machine through the proxy, by one web container and three.
 
 Clients on this machine send what the page sends, each its next drawing when the last is answered; so they
 share the cores with the site. Needs a Docker engine that may be asked without sudo.

@@ -44,7 +44,7 @@ class Stack:
         return time.monotonic() - started
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """What the engine says of them."""
+        """The engine's word on them."""
         identities = self.compose("ps", "-q", service).split()
         found: list[dict[str, Any]] = json.loads(
             self.run("docker", "inspect", *identities) if identities else "[]"

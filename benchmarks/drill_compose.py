@@ -36,7 +36,7 @@ SERVICES = ["db", "web", "worker", "ui", "proxy", "backup"]
 
 
 def others_ports() -> set[int]:
-    """What other processes of this machine listen on (TCP; asks as root)."""
+    """The ports that other processes of this machine listen on (TCP; asks as root)."""
     listeners = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
     lines = [line for line in listeners.splitlines() if "docker-proxy" not in line]
     return {int(line.split()[3].rsplit(":", 1)[1]) for line in lines}
@@ -161,7 +161,7 @@ def down_and_up(stack: Stack, report: Report) -> None:
 
 
 def lose_the_database(stack: Stack, report: Report) -> None:
-    """With its backups; what remains is the copy that `make backup` has put beside the checkout."""
+    """With its backups; there remains the copy that `make backup` has put beside the checkout."""
     ours = "BACKUP=docker compose ps -q backup"
     copy = stack.run("make", "--no-print-directory", "backup", ours).splitlines()[-1]
     before = stack.counts()
@@ -237,7 +237,8 @@ print(statuses.count(429))
 
 
 def limit_for_each_visitor(stack: Stack, report: Report) -> None:
-    """At 40 requests a minute: who floods is stopped, whatever address it claims; other visitors are not."""
+    """At 40 requests a minute: a client that floods is stopped, whatever address it claims; others are
+    not."""
     override = "services: {web: {environment: {API_RATE: 40/m, WEB_WORKERS: 1}}}\n"
     (stack.directory / "docker-compose.override.yml").write_text(override)
     stack.up("--scale", "web=1")
@@ -284,7 +285,7 @@ def encrypted(stack: Stack, report: Report) -> None:
 
 
 def certificates_issuer(authority: Path) -> str:
-    """Who signed the certificate, which must be good for the name; raises ssl.SSLError otherwise."""
+    """The signer of the certificate, which must be good for the name; raises ssl.SSLError otherwise."""
     context = ssl.create_default_context(cafile=str(authority))
     address = ("127.0.0.1", int(PORTS["HTTPS_PORT"]))
     plain = socket.create_connection(address, 10)

@@ -157,7 +157,7 @@ def first_deploy(server: Server, report: Report) -> None:
 
 
 def confinement(server: Server, report: Report) -> None:
-    """What Swarm passes on of the Compose file, and what the engine's own settings add."""
+    """The part of the Compose file that Swarm passes on, and the additions of the engine's own settings."""
     inspect = "docker inspect -f '{{.Name}} {{.State.Pid}} {{.HostConfig.ReadonlyRootfs}}' $(docker ps -q)"
     loose = []
     for line in server.ssh(inspect).stdout.splitlines():

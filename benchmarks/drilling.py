@@ -1,4 +1,4 @@
-"""What the drills share: a bounded load, a visitor with a real browser, and the table of what was seen."""
+"""Shared by the drills: a bounded load, a visitor with a real browser, and the table of results."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ ONE = [[[140, 40], [138, 140], [136, 240]]]
 
 
 class Report:
-    """The table, printed row by row; what was not as it must be is remembered."""
+    """The table, printed row by row; failures are remembered."""
 
     def __init__(self, title: str) -> None:
         self.bad: list[str] = []
@@ -111,7 +111,7 @@ class Load:
 
 @dataclass
 class Visit:
-    """What a browser complained of, the cookies that it holds, and the HSTS header of every document."""
+    """A browser's complaints, the cookies that it holds, and the HSTS header of every document."""
 
     complaints: list[str] = field(default_factory=list)
     cookies: dict[str, bool] = field(default_factory=dict)  # name, and whether it is for HTTPS only

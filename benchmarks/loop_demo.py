@@ -151,7 +151,7 @@ def run_api() -> Iterator[str]:
 def go_round(
     people: "Drawings", sets: "dict[str, Digits]", reviews: list[int], steps: int, api: str
 ) -> Iterator[Standing]:
-    """What answers before, and after each training; `reviews` grow."""
+    """The version that answers before, and after each training; `reviews` grow."""
     yield measure(0, sets)
     drawn, reviewed = send(people, api), 0
     for count in reviews:
@@ -198,7 +198,7 @@ def send(drawings: "Drawings", api: str) -> Iterator[tuple[UUID, int]]:
 
 
 def claim(label: int, chance: np.random.Generator) -> int:
-    """What a visitor says, who slips now and then."""
+    """The claim of a visitor, who slips now and then."""
     wrong = chance.random() < WRONG_CLAIMS
     return (label + int(chance.integers(1, 10))) % 10 if wrong else label
 

@@ -162,14 +162,14 @@ def make_row(
 
 
 def claim(row: "Prediction", chance: random.Random, label: int) -> None:
-    """What the visitor says, if anything."""
+    """The visitor's claim, if there is one."""
     if chance.random() < LABELLED:
         row.user_label = chance.randrange(10) if chance.random() < SLIPS else label
         row.user_label_at = row.created_at + timedelta(seconds=5)
 
 
 def decide(row: "Prediction", chance: random.Random, label: int) -> None:
-    """What an operator decided a day later."""
+    """An operator's decision a day later."""
     rejected = chance.random() < REJECTED
     row.review_status = row.ReviewStatus.REJECTED if rejected else row.ReviewStatus.ACCEPTED
     row.true_label = None if rejected else label

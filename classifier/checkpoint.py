@@ -21,7 +21,7 @@ KEY = "digitnet"
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns logits into answers: fixed on validation data, never on the test set.
+    """Turns logits into answers: fixed on validation data, never on the test set.
 
     `temperature` divides the digits' logits (Guo et al., 2017, "On Calibration of Modern Neural Networks");
     an input is refused with a not-a-digit score over `not_a_digit` or a confidence under `confidence`.
@@ -44,7 +44,7 @@ class SetFigures(TypedDict):
 
 
 class Metrics(TypedDict):
-    """What the weights come from, and how good they are. With the same of all that comes first, training
+    """The origin of the weights, and how good they are. With the same of all that comes first, training
     gives the same weights; `settings` is None where a network was fine-tuned, `sets` are figures by a set's
     name."""
 

@@ -158,7 +158,7 @@ def to_input(ink: Ink) -> Ink:
     left, top, right, bottom = _box(ink)
     scale = BOX_SIZE / max(right - left, bottom - top)
     size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
-    # Averaging over whole areas is how MNIST was reduced; what is smaller than the box needs interpolation.
+    # Averaging over whole areas is how MNIST was reduced; a smaller drawing needs interpolation.
     method = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BILINEAR
     # Cropped first, so that not even rounding depends on where the ink was.
     cropped = Image.fromarray(np.ascontiguousarray(ink[top:bottom, left:right]))

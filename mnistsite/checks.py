@@ -1,4 +1,4 @@
-"""System checks of a deployment: what would be unsafe or broken in production stops it, with a hint."""
+"""System checks of a deployment: unsafe or broken settings stop it in production, with a hint."""
 
 from typing import Any
 

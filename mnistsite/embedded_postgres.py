@@ -1,4 +1,4 @@
-"""A real PostgreSQL 18 from a Python package, under var/: what runs when no DATABASE_URL is given."""
+"""A real PostgreSQL 18 from a Python package, under var/, for a checkout without a DATABASE_URL."""
 
 import json
 import logging
@@ -51,7 +51,8 @@ def _whole(data_directory: Path) -> Iterator[None]:
 
 
 def _end_in_good_order() -> None:
-    """Who is terminated, or loses the terminal, gives the server back like who ends by itself."""
+    """A process that is terminated, or loses its terminal, gives the server back like one that ends by
+    itself."""
     if threading.current_thread() is not threading.main_thread():
         return  # no other may say what a signal does
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -1,4 +1,4 @@
-"""What every request passes that Django has no middleware for."""
+"""Middleware that Django does not have."""
 
 from collections.abc import Callable
 

@@ -40,7 +40,7 @@ POOL = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8, validate=validate
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's form of a PostgreSQL URL; what is not name, user, password, host or port is an option."""
+    """Django's form of a PostgreSQL URL; all but name, user, password, host and port are options."""
     parts = dict(conninfo_to_dict(url))
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {

@@ -1,4 +1,4 @@
-"""What gunicorn serves. It refuses to start when a system check finds an error."""
+"""The application for gunicorn. It refuses to start when a system check finds an error."""
 
 import os
 

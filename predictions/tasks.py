@@ -1,4 +1,4 @@
-"""What the worker does: the jobs that people start, and the timetable."""
+"""The worker's tasks: the jobs that people start, and the timetable."""
 
 import time
 from contextlib import suppress

@@ -165,7 +165,8 @@ def _torchvision_mnist() -> type[Any]:
 
 
 def without_copies(digits: Digits, of: Digits) -> Digits:
-    """Leave out every digit that is one of the others or nearly so: what was trained on can't test."""
+    """Leave out every digit that is one of the others or nearly so: a digit that was trained on can't
+    test."""
     return digits[~near_copies(digits.images, of.images)]
 
 

@@ -1,4 +1,4 @@
-"""Evaluation: what a predictor says of drawings, in figures. One forward path: the predictor that serves."""
+"""Evaluation: a predictor's answers to drawings, in figures. One forward path: the predictor that serves."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ PLACES = tuple(product((-1, 0, 1), repeat=2))
 
 @dataclass(frozen=True)
 class Answers:
-    """What a predictor said of n inputs whose labels are known."""
+    """The answers of a predictor to n inputs whose labels are known."""
 
     labels: NDArray[np.int64]
     probabilities: Floats  # (n, 10)

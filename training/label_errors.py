@@ -20,7 +20,8 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """`at`: where the doubtful labels are, worst first; what each looks like; its label's probability."""
+    """`at`: where the doubtful labels are, worst first; the label that each looks like; its label's
+    probability."""
 
     at: NDArray[np.int64]
     suggestions: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Accounts and their roles, in unfold's forms; who is no superuser makes none."""
+"""Accounts and their roles, in unfold's forms; only superusers make superusers."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin

@@ -1,4 +1,4 @@
-"""What several pages of the admin are built on."""
+"""Shared bases of the admin's pages."""
 
 from typing import TYPE_CHECKING, Any
 

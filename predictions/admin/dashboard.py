@@ -34,7 +34,7 @@ class Cell(TypedDict):
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the front page shows to those who may see predictions."""
+    """The front page's figures, for users who may see predictions."""
     if not request.user.has_perm("predictions.view_prediction"):
         return context
     found = cells()

@@ -1,4 +1,4 @@
-"""Who changed which label of a prediction when, and the way back."""
+"""The history of a prediction's labels, with its operators and times, and the way back."""
 
 from typing import Any, NamedTuple
 from uuid import UUID

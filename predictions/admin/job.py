@@ -1,4 +1,4 @@
-"""Jobs: what the worker does, how far it is, and what came of it."""
+"""Jobs: the worker's tasks, their progress and their results."""
 
 import json
 from typing import Any

@@ -24,7 +24,7 @@ from predictions.models import Prediction, StaleRowError
 GRID_ROWS = 50
 NAMED_ROWS = 1000  # in one request; a page whose operator undoes often holds many
 COUNTED_ROWS = 10_000
-STALE = "Somebody else changed or deleted that drawing meanwhile. What they decided stands."
+STALE = "Somebody else changed or deleted that drawing meanwhile. Their decision stands."
 
 View = Callable[..., HttpResponse]
 
@@ -79,7 +79,7 @@ Body = TypeVar("Body", bound=Schema)
 
 
 class InvalidBodyError(Exception):
-    """What was sent is not what the page sends."""
+    """The request is not one that the page sends."""
 
 
 def read(request: HttpRequest, schema: type[Body]) -> Body:

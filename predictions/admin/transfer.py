@@ -71,7 +71,7 @@ class TransferViews(MixinBase):
         return render(request, "predictions/transfer.html", context)
 
     def import_file(self, request: HttpRequest, form: ImportForm) -> Plan | None:
-        """What the file changes, or, unless the import was asked for, would change."""
+        """Import the file, or, unless that was asked for, show what it would change."""
         try:
             plan = import_labels(form.text(), request.user, dry_run="import" not in request.POST)
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""How one drawing was read: what preprocessing made of it, and which ink mattered for the answer."""
+"""How one drawing was read: the steps of preprocessing, and the ink that mattered for the answer."""
 
 import base64
 from typing import Any
@@ -20,7 +20,7 @@ UNMOVED = np.array([90, 90, 90])
 def explain(prediction: Prediction) -> dict[str, Any]:
     """The steps from the drawing to the model's input, and the saliency map: PNGs in base64.
 
-    `drawing` is the image as it was sent, in its own format. What is no longer kept is None.
+    `drawing` is the image as it was sent, in its own format. It is None once the picture is no longer kept.
     """
     model_input, ink = pictures.as_array(prediction.input), prediction.ink()
     return {

@@ -1,4 +1,4 @@
-"""The API's JSON, in and out; what does not fit is refused before a view sees it."""
+"""The API's JSON, in and out; a body that does not fit is refused before a view sees it."""
 
 import base64
 import binascii

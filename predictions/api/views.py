@@ -41,7 +41,7 @@ answer_errors(api)
 
 
 def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int, type[Schema]]:
-    """For the API's description: what is answered, and the errors, some of which any call may get."""
+    """For the API's description: the answer, and the errors, some of which any call may get."""
     return {status: schema, **dict.fromkeys((400, *refusals, 429, 503), ErrorOut)}
 
 

@@ -1,4 +1,4 @@
-"""Reviewed drawings as arrays: what may teach, each drawing on its side of the split."""
+"""Reviewed drawings as arrays: all that may teach, each on its side of the split."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -42,7 +42,7 @@ class ReviewedDrawings:
         return self[np.array([key not in ids for key in self.ids], np.bool_)]
 
     def digits(self) -> "Digits":
-        """What is no digit has no right answer among the ten, so that it can only teach."""
+        """Without the drawings that are no digit, which have no right answer among the ten."""
         return self[self.labels != NOT_A_DIGIT].all()
 
     def all(self) -> "Digits":
@@ -51,7 +51,7 @@ class ReviewedDrawings:
         return Digits(self.inputs, self.labels)
 
     def manifest(self) -> Manifest:
-        """What a version keeps of the drawings that it was made from."""
+        """The record that a version keeps of the drawings it was made from."""
         return {
             side: {str(key): int(label) for key, label in zip(part.ids, part.labels, strict=True)}
             for side, part in ((side, self.on(side)) for side in SIDES)

@@ -23,7 +23,7 @@ KNOWN_NON_DIGITS = 300
 
 
 class Checked(TypedDict):
-    """What a job keeps: how many labels were judged, and how many are doubted now."""
+    """A job's result: how many labels were judged, and how many are doubted now."""
 
     drawings: int
     doubted: int

@@ -35,7 +35,7 @@ class TrainingRunsError(RuntimeError):
 
 
 class Made(TypedDict):
-    """What a job keeps: the names of the version and of its parent, and whether the gate let it pass."""
+    """A job's result: the names of the version and of its parent, and whether the gate let it pass."""
 
     version: str
     parent: str | None

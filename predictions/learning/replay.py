@@ -1,4 +1,4 @@
-"""Replay: what would any version have answered to the drawings in the log?"""
+"""Replay: how would another version have read the drawings in the log?"""
 
 from collections import deque
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def read(
 
 @dataclass
 class Tally:
-    """What has changed so far; `moves[a, b]` counts drawings that were read as a and are now read as b."""
+    """The changes so far; `moves[a, b]` counts drawings that were read as a and are now read as b."""
 
     rows: int = 0
     moves: NDArray[np.int64] = field(default_factory=lambda: np.zeros((10, 10), np.int64))

@@ -1,4 +1,4 @@
-"""Where versions disagree: what another version reads in the drawings that wait for review."""
+"""The second reading: another version reads the drawings that wait for review."""
 
 from itertools import islice
 

@@ -45,7 +45,7 @@ class DriftMonitor(models.Model):
         return f"{self.version}: {self.banner() or 'no drift'}"
 
     def banner(self) -> str:
-        """What the admin shows on top; empty without drift."""
+        """The line that the admin shows on top; empty without drift."""
         found = [f"{alarm['figure'].replace('_', ' ')} {alarm['direction']}" for alarm in self.alarms]
         return f"Drift: {', '.join(found)}" if found else ""
 

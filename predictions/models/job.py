@@ -1,5 +1,5 @@
 """Work for the worker process. The queue (procrastinate, in the same database) owns a job's state; the row
-here holds what people want to know: who asked for what, how far it is and what came of it."""
+here is for people: it holds who asked, for which work, how far it is and its result."""
 
 from collections.abc import Callable
 from typing import Any, Self

@@ -304,7 +304,7 @@ class Prediction(models.Model):
 
     @property
     def selected_by_queue(self) -> str:
-        """How the queue selects this row, which its lot decides; what a review there stores as
+        """How the queue selects this row, which its lot decides; a review there stores it as
         `selected_by`."""
         in_sample = self.lottery < review.RANDOM_SAMPLE
         return self.SelectedBy.RANDOM if in_sample else self.SelectedBy.SUSPICION

@@ -54,7 +54,7 @@ def draw_lot() -> float:
 
 
 class ReviewQuerySet(models.QuerySet["Prediction"]):
-    """What the review desk does with many rows."""
+    """The review desk's work on many rows."""
 
     def without_blobs(self) -> Self:
         """With the version's name, without the drawing as it was sent, which is large."""

@@ -43,7 +43,8 @@ def accepted() -> PredictionQuerySet:
 def idx() -> Iterator[File]:
     """Four files in MNIST's format (yann.lecun.com/exdb/mnist, "File formats"), as torchvision reads them.
 
-    The random sample is the test set, since it alone is unbiased; what is not a digit has no place there.
+    The random sample is the test set, since it alone is unbiased; drawings that are no digit have no place
+    there.
     """
     digits = accepted().exclude(true_label=NOT_A_DIGIT)
     random = Prediction.SelectedBy.RANDOM
@@ -90,7 +91,7 @@ def png() -> Iterator[File]:
 
 
 def csv_values(row: Prediction) -> list[Any]:
-    """What follows the file's name in labels.csv."""
+    """The columns after the file's name in labels.csv."""
     reviewed_at = row.reviewed_at.isoformat() if row.reviewed_at else None
     return [
         row.pk,
@@ -149,7 +150,7 @@ def write(files: Iterator[File], folder: Path) -> None:
 
 
 def streamed(parts: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
-    """What an answer streams: in one snapshot, in pieces worth sending."""
+    """Stream an export: in one snapshot, in pieces worth sending."""
     buffer = bytearray()
     with snapshot():
         for part in parts():

@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
 @dataclass
 class Plan:
-    """What an import would do. With errors it does nothing."""
+    """The changes of an import. With errors there are none."""
 
     changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
@@ -82,7 +82,7 @@ def compare(line: Line, stored: dict[UUID, tuple[int | None, str]], seen: set[UU
 
 
 def read(file: Iterable[str], errors: list[str]) -> Iterator[Line]:
-    """The sound lines; what is wrong with the others goes into `errors`."""
+    """The sound lines; complaints about the others go into `errors`."""
     table = csv.DictReader(file)
     try:
         yield from sound_lines(table, errors)
