@@ -27,7 +27,7 @@ def test_people_draw_the_operator_reviews_the_model_learns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     picture = tmp_path / "curve.png"
-    demonstrate(samples.STROKES, ["val", "imp"], [40, 80], 5, picture, live_server.url)
+    demonstrate(samples.STROKES, ["val", "imp"], [40, 80], 2, picture, live_server.url)
     printed = capsys.readouterr().out
 
     reviewed = Prediction.objects.filter(review_status="accepted")
