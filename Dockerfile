@@ -15,7 +15,7 @@ RUN sed -n '/^\[dependency-groups\]/,/^\[tool/p' pyproject.toml > groups.toml
 
 FROM python AS build
 COPY constraints.txt ./
-# The pinned pip, which stays outside of what is shipped: older ones take no hashes from constraints.
+# The pinned pip, which is not shipped: older ones take no hashes from constraints.
 RUN --mount=type=cache,target=/root/.cache/pip \
     sed -n '/^pip==/,/[^\\]$/p' constraints.txt | \
         pip install --root-user-action=ignore --require-hashes -r /dev/stdin \
@@ -26,11 +26,11 @@ FROM build AS build-web
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY --from=groups /app/groups.toml pyproject.toml
-# The only two without hashes; what they need comes with the rest.
+# The only two without hashes; their own needs come with the rest.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install --retries 1 --no-deps \
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --group torch
-# What torch brings for building and testing C++ extensions is a fifth of its size.
+# The files that torch brings for building and testing C++ extensions are a fifth of its size.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install --require-hashes -c constraints.txt --group web \
     && cd /opt/venv/lib/python3.11/site-packages/torch \

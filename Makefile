@@ -1,6 +1,6 @@
 # make run: the product on this machine. make test: everything that is tested.
 VENV := .venv/bin
-# What makes .venv; afterwards the one that it was made with.
+# Makes .venv; afterwards, the Python that it was made with.
 PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
 
-# What reviewed drawings teach, on a database and a port of its own: make loop-demo [DRAWINGS=strokes.npz
+# Shows how much reviewed drawings teach, on a database and a port of its own: make loop-demo [DRAWINGS=strokes.npz
 # UNSEEN="the sources that only test" REVIEWS="100 300 1000 2000" STEPS=600 PICTURE=docs/learning-curve.png]
 DRAWINGS ?= benchmarks/data/strokes-dev.npz
 UNSEEN ?= val
@@ -69,7 +69,7 @@ python:
 
 # Which groups are installed is noted in the environment itself; new pins install anew. The pinned pip comes first:
 # older ones take neither groups nor hashes from constraints. Then torch, the only thing without a hash, and
-# without what it needs, which comes with the rest and its hashes.
+# without its own needs, which come with the rest and their hashes.
 .venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
 PIP := $(VENV)/python -m pip --disable-pip-version-check install --quiet

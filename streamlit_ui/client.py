@@ -95,7 +95,7 @@ def predict(
 
 def label(prediction: str, digit: int, address: str | None = None) -> None:
     """Say which digit it was, or NOT_A_DIGIT."""
-    body = {"not_a_digit": True} if digit == NOT_A_DIGIT else {"true_label": digit}
+    body = {"not_a_digit": True} if digit == NOT_A_DIGIT else {"label": digit}
     call("POST", f"/api/predictions/{prediction}/feedback", address, json=body)
 
 

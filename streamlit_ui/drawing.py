@@ -17,11 +17,11 @@ def show() -> None:
     with left, st.container(key="pad"):
         pad(session, session.new_paper)
     with right:
-        trouble = attempt(feedback.settle, session.page, session) or attempt(read, session)
+        trouble = attempt(feedback.settle, session.drawn, session) or attempt(read, session)
         missing = trouble or attempt(history.load, session)
         with st.container(key="answer"):
-            answer.show(session.page.answer, explain(missing) or INVITATION)
-        feedback.show(session.page, session, explain(trouble) if session.page.answer else "", "feedback")
+            answer.show(session.drawn.answer, explain(missing) or INVITATION)
+        feedback.show(session.drawn, session, explain(trouble) if session.drawn.answer else "", "feedback")
     with st.container(key="history"):
         history.show(session)
     retry(missing)
@@ -29,7 +29,7 @@ def show() -> None:
 
 def read(session: Session) -> None:
     """Have the API read what is on the pad, unless this is the state that it answered last."""
-    drawing, turn = session.drawing, session.page
+    drawing, turn = session.drawing, session.drawn
     if not drawing:
         turn.answer = None
     elif not turn.answer or turn.answer["id"] != drawing.id:

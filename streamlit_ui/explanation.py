@@ -60,22 +60,19 @@ def show_model(session: Session) -> None:
     st.html(
         f'<p class="quiet">Model {html.escape(version["name"])}, made on {version["created_at"][:10]}.</p>'
     )
-    st.html(figures(version["metrics"]))
+    st.html(tabulate(version["metrics"]["sets"]))
     if session.stats:
         here = figure("On this page", session.stats["everyone"])
         st.html(f'<p class="quiet">MNIST is neater than what people draw. {here}</p>')
 
 
-def figures(metrics: dict[str, Any]) -> str:
-    """What was measured on each set of digits when the version was made."""
+def tabulate(sets: dict[str, Any]) -> str:
+    """The figures of each set of digits that were measured when the version was made."""
     rows = "".join(
         f"<tr><td>{html.escape(name.replace('_', ' ').replace('mnist', 'MNIST'))}</td>"
         f"<td>{measured['count']:,}</td><td>{_share(measured['accuracy'])}</td><td>{_share(measured['refused'])}</td></tr>"
-        for name, measured in metrics.items()
-        if isinstance(measured, dict) and measured.keys() >= {"count", "accuracy", "refused"}
+        for name, measured in sets.items()
     )
-    if not rows:
-        return '<p class="quiet">It came without figures.</p>'
     head = "<tr><th>Measured on</th><th>Digits</th><th>Read right</th><th>Not sure</th></tr>"
     return f'<table class="history"><thead>{head}</thead><tbody>{rows}</tbody></table>'
 

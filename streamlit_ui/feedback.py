@@ -23,7 +23,7 @@ def say(turn: Turn, label: int, session: Session) -> None:
     """Note the visitor's word on the answer, for `settle` to send, and make room for the next digit at once:
     who draws on is not to wait for the API. The second of two taps says nothing."""
     if turn.answer and not turn.claim:
-        turn.claim = Claim(turn.answer, label, session.drawing if turn is session.page else None)
+        turn.claim = Claim(turn.answer, label, session.drawing if turn is session.drawn else None)
         turn.answer = None
         session.make_room(turn)
 
@@ -72,12 +72,12 @@ def show(turn: Turn, session: Session, trouble: str, key: str) -> None:
             "said": trouble or _thanks(turn) or QUESTION,
             "back": turn.thanks is not None and not trouble,
         },
-        on_word_change=lambda: tapped(turn, session, st.session_state[key]["word"]),
+        on_word_change=lambda: take_tap(turn, session, st.session_state[key]["word"]),
         on_back_change=lambda: take_back(turn, session),
     )
 
 
-def tapped(turn: Turn, session: Session, word: dict[str, Any]) -> None:
+def take_tap(turn: Turn, session: Session, word: dict[str, Any]) -> None:
     """A tap that was meant for another answer says nothing."""
     if turn.answer and word["prediction"] == turn.answer["id"]:
         say(turn, word["label"], session)

@@ -40,7 +40,7 @@ def delete(session: Session) -> None:
     """Delete everything of this visitor's, the drawing on the pad with it."""
     client.delete(session.visitor)
     session.history = session.stats = session.older = None
-    session.page, session.upload = Turn(), Turn()
+    session.drawn, session.upload = Turn(), Turn()
     session.file += 1
     session.new_paper()
 

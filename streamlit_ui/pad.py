@@ -59,7 +59,7 @@ def pad(session: Session, on_clear: Callable[[], None]) -> None:
 
 
 def _following(before: Drawing | None, canvas: dict[str, Any], image: bytes | None) -> Drawing | None:
-    """What is on the canvas. The same state keeps its id, so that a retry is the same prediction."""
+    """The drawing on the canvas. The same state keeps its id, so that a retry is the same prediction."""
     strokes = [_stroke(drawn["path"]) for drawn in canvas["objects"]]
     if before and before.strokes == strokes:
         return before

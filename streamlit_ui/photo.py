@@ -9,14 +9,14 @@ from PIL import Image, ImageFilter, ImageOps
 from streamlit_ui.client import RefusedError
 
 LONGEST_SIDE = 1024  # pixels; a digit needs no more, and the API takes no more than 1 MB
-SMALLEST_PHOTO = 256  # pixels; what is smaller is no photo and has no uneven light
+SMALLEST_PHOTO = 256  # pixels; a smaller picture is no photo and has no uneven light
 MOST_PIXELS = 100_000_000
 CELL = 16  # pixels; the light is looked at in cells of this size
 REACH = 9  # cells; wider than any pen, so that there is paper in every neighbourhood
 FAINTEST_INK = 0.15  # of the paper's brightness
 
 
-def prepared(data: bytes) -> bytes:
+def prepare(data: bytes) -> bytes:
     """A grey PNG, at most LONGEST_SIDE a side. Raises RefusedError for what cannot be read as a picture."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
@@ -28,19 +28,19 @@ def prepared(data: bytes) -> bytes:
         raise RefusedError("This file cannot be read as a picture.") from problem
     grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX, reducing_gap=None)
     file = io.BytesIO()
-    (evenly_lit(grey) if max(grey.size) > SMALLEST_PHOTO else grey).save(file, "PNG")
+    (even_out_light(grey) if max(grey.size) > SMALLEST_PHOTO else grey).save(file, "PNG")
     return file.getvalue()
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    """Grey; what is transparent becomes paper."""
+    """Grey; transparent pixels become paper."""
     if not picture.has_transparency_data:
         return picture.convert("L")
     layered = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("L")
 
 
-def evenly_lit(grey: Image.Image) -> Image.Image:
+def even_out_light(grey: Image.Image) -> Image.Image:
     """Dark ink on white paper, whatever light and shadow fell on it: every pixel is compared with the
     brightest paper around it. A picture without ink comes back as it is."""
     if _is_light_on_dark(grey):

@@ -1,4 +1,4 @@
-"""What the page remembers of one visitor between two runs of its script."""
+"""The page's memory of one visitor between two runs of its script."""
 
 import random
 import uuid
@@ -49,11 +49,11 @@ def _number() -> int:
 class Session:
     visitor: str
     address: str | None = None
-    page: Turn = field(default_factory=Turn)
+    drawn: Turn = field(default_factory=Turn)
     upload: Turn = field(default_factory=Turn)
     drawing: Drawing | None = None  # what is on the canvas
     paper: int = field(default_factory=_number)  # another one whenever the page empties the canvas
-    returned: dict[str, Any] | None = None  # what the page then put on the canvas
+    returned: dict[str, Any] | None = None  # the strokes that the page then put on the canvas
     photo: bytes | None = None  # the file on show, as it was sent: a PNG
     file: int = 0  # counts the files uploaded, to empty the uploader after each
     history: list[Answer] | None = None  # None: to be fetched
@@ -62,7 +62,7 @@ class Session:
 
     def make_room(self, turn: Turn) -> None:
         """Empty the canvas, or the uploader, for the next digit."""
-        if turn is self.page:
+        if turn is self.drawn:
             self.new_paper()
         else:
             self.file += 1

@@ -13,7 +13,7 @@ Trouble = TryLaterError | RefusedError | None
 
 
 def attempt(step: Callable[Arguments, None], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Trouble:
-    """Do a step that calls the API; what it raised, if it could not be done."""
+    """Do a step that calls the API; return the error, if it could not be done."""
     try:
         step(*args, **kwargs)
     except (TryLaterError, RefusedError) as trouble:

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from streamlit_ui import answer, client, feedback, history
-from streamlit_ui.photo import prepared
+from streamlit_ui.photo import prepare
 from streamlit_ui.session import Session, current
 from streamlit_ui.trouble import attempt, explain, retry
 
@@ -46,7 +46,7 @@ def read(file: UploadedFile | None, session: Session) -> None:
     prediction = str(uuid.uuid5(uuid.UUID(session.visitor), file.file_id))  # the same file, the same id
     if turn.answer is None or turn.answer["id"] != prediction:
         turn.answer = session.photo = None
-        session.photo = prepared(file.getvalue())
+        session.photo = prepare(file.getvalue())
         image = base64.b64encode(session.photo).decode()
         turn.answer = client.predict(
             {"id": prediction, "image": image}, session.visitor, "upload", session.address

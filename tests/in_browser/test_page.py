@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import browser as chrome
 from tests.browser import ONE, SEVEN, draw, wait_for_answer, wait_for_empty, wait_for_ink
 from tests.product import Product
-from tests.test_page_contrast import contrast
+from tests.streamlit_ui.test_contrast import contrast
 
 pytestmark = [
     pytest.mark.browser,

@@ -1,11 +1,13 @@
 """The page's side of the API, against the real one."""
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from ninja.throttling import AnonRateThrottle
 from pytest_django.live_server_helper import LiveServer
 
+from predictions.api import views
 from predictions.models import ModelVersion
 from streamlit_ui import client
 from streamlit_ui.client import NOT_A_DIGIT, RefusedError, TryLaterError
@@ -36,7 +38,7 @@ def test_drawing_is_read_labelled_listed_and_deleted() -> None:
     client.unlabel(answer["id"])
     assert client.history(VISITOR)["predictions"][0]["user_label"] is None
     assert client.explanation(answer["id"])["saliency"]
-    assert client.model()["metrics"]["mnist_test"]["accuracy"] > 0.99
+    assert client.model()["metrics"]["sets"]["mnist_test"]["accuracy"] > 0.99
     assert client.delete(VISITOR) == 1
 
 
@@ -48,9 +50,8 @@ def test_what_the_api_refuses_comes_with_its_words() -> None:
 
 @pytest.mark.usefixtures("api")
 def test_too_many_requests_say_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from predictions.api.views import api
-
-    monkeypatch.setattr(api.throttle[0], "num_requests", 1)
+    (throttle,) = cast("list[AnonRateThrottle]", views.api.throttle)
+    monkeypatch.setattr(throttle, "num_requests", 1)
     client.predict(drawing(), VISITOR)
     with pytest.raises(TryLaterError, match="more than the recogniser takes") as refused:
         client.predict(drawing(), VISITOR)

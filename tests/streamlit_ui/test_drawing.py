@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit_ui import client, feedback
 from streamlit_ui.client import NOT_A_DIGIT, Answer, History, RefusedError, TryLaterError
 from streamlit_ui.session import Drawing, Session
+from tests.product import REPOSITORY
 
 PATH = [["M", 10.02, -3], ["Q", 10.02, -3, 105, 100], ["L", 200, 200]]
 STROKE = [[10.0, 0], [10.0, 0], [200, 200]]
@@ -92,7 +93,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 
 @pytest.fixture
 def page(api: FakeApi) -> Iterator[AppTest]:
-    page = AppTest.from_file("../streamlit_ui/app.py", default_timeout=30).run()
+    page = AppTest.from_file(REPOSITORY / "streamlit_ui" / "app.py", default_timeout=30).run()
     yield page
     assert not page.exception
 
@@ -115,14 +116,14 @@ def draw(page: AppTest, strokes: int = 1) -> Drawing:
 
 def tap(page: AppTest, label: int) -> None:
     """Tap a button of feedback: one component in the browser, of which AppTest knows nothing."""
-    turn = session(page).page
+    turn = session(page).drawn
     assert turn.answer
-    feedback.tapped(turn, session(page), {"prediction": turn.answer["id"], "label": label})
+    feedback.take_tap(turn, session(page), {"prediction": turn.answer["id"], "label": label})
     page.run()
 
 
 def take_back(page: AppTest) -> None:
-    feedback.take_back(session(page).page, session(page))
+    feedback.take_back(session(page).drawn, session(page))
     page.run()
 
 
@@ -183,7 +184,7 @@ def test_buttons_know_the_answer_that_is_shown(page: AppTest) -> None:
 def test_tap_that_was_meant_for_another_answer_says_nothing(page: AppTest, api: FakeApi) -> None:
     first = draw(page)
     draw(page, strokes=2)
-    feedback.tapped(session(page).page, session(page), {"prediction": first.id, "label": 7})
+    feedback.take_tap(session(page).drawn, session(page), {"prediction": first.id, "label": 7})
     page.run()
     assert {answer["user_label"] for answer in api.rows.values()} == {None}
 
@@ -243,7 +244,7 @@ def test_api_away_is_said_and_the_same_drawing_is_sent_again(page: AppTest, api:
 
 def test_api_away_from_the_start_is_said(api: FakeApi) -> None:
     api.trouble = TryLaterError("The recogniser cannot be reached just now.", 3)
-    page = AppTest.from_file("../streamlit_ui/app.py", default_timeout=30).run()
+    page = AppTest.from_file(REPOSITORY / "streamlit_ui" / "app.py", default_timeout=30).run()
     assert "cannot be reached" in html(page)
     api.trouble = None
     page.run()

@@ -83,7 +83,7 @@
         let stored = false;
         await once(async () => {
             const stale = (await desk.postSurely(urls.review, {decisions})).stale;
-            desk.say(stale ? `${stale} drawings were changed by others meanwhile; what they decided stands.` : "");
+            desk.say(stale ? `${stale} drawings were changed by others meanwhile; their decision stands.` : "");
             stored = true;
         });
         if (stored) await load();
