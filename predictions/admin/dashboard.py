@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from math import sqrt
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from django.db.models import Count, F, FloatField, Sum
 from django.db.models.functions import Floor, TruncDate
@@ -93,7 +93,7 @@ def cells() -> list[Cell]:
     accepted = Prediction.objects.filter(review_status="accepted").order_by()
     grouped = accepted.annotate(bin=Floor(F("confidence") * BINS, output_field=FloatField()))
     values = grouped.values("model_version_id", "digit", "true_label", "bin", "selected_by")
-    return list(values.annotate(rows=Count("*"), confidence_sum=Sum("confidence")))
+    return cast("list[Cell]", list(values.annotate(rows=Count("*"), confidence_sum=Sum("confidence"))))
 
 
 @dataclass

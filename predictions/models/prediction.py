@@ -24,7 +24,7 @@ DIGITS = [(digit, str(digit)) for digit in range(10)]
 LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
 
 
-class PredictionQuerySet(review.ReviewQuerySet):
+class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
     def labelled(self) -> Self:
         """Rows that say which digit it was: an operator's word, or else the visitor's."""
         return self.exclude(review_status=Prediction.ReviewStatus.REJECTED).filter(

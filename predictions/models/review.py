@@ -3,7 +3,7 @@
 import random
 from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
@@ -14,7 +14,8 @@ from predictions.models.label_change import operator
 
 if TYPE_CHECKING:
     from predictions.models.label_change import Operator
-    from predictions.models.prediction import Prediction
+
+Row = TypeVar("Row", bound=models.Model)
 
 LEASE = timedelta(minutes=1)
 
@@ -53,7 +54,7 @@ def draw_lot() -> float:
     return random.random()  # noqa: S311  (statistics, not a secret)
 
 
-class ReviewQuerySet(models.QuerySet["Prediction"]):
+class ReviewQuerySet(models.QuerySet[Row]):
     """The review desk's work on many rows."""
 
     def without_blobs(self) -> Self:
@@ -102,12 +103,12 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
         )
 
     @transaction.atomic
-    def hold(self, by: "Operator", count: int) -> "list[Prediction]":
+    def hold(self, by: "Operator", count: int) -> "list[Row]":
         """Lease the first `count` of these rows that are free: for nobody else within a minute."""
         return self._lease(self._lock(by, count), by)
 
     @transaction.atomic
-    def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Prediction]":
+    def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Row]":
         """Lease the next rows of the queue, none of `without`."""
         rest = self.exclude(pk__in=without)
         at_random = rest.random_sample()._lock(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
@@ -115,14 +116,14 @@ class ReviewQuerySet(models.QuerySet["Prediction"]):
         more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
         return self._lease(rows + more._lock(by, count - len(rows)), by)
 
-    def _lock(self, by: "Operator", count: int) -> "list[Prediction]":
+    def _lock(self, by: "Operator", count: int) -> "list[Row]":
         """The first `count` of these rows that are free, locked until the transaction ends."""
         free = (
             self.without_blobs().free_for(by).select_for_update(skip_locked=True, of=("self",), no_key=True)
         )
         return list(free[:count])
 
-    def _lease(self, rows: "list[Prediction]", by: "Operator") -> "list[Prediction]":
+    def _lease(self, rows: "list[Row]", by: "Operator") -> "list[Row]":
         held = self.model._default_manager.filter(pk__in=[row.pk for row in rows])
         held.update(leased_by=by, leased_until=timezone.now() + LEASE)
         return rows

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
+from predictions import pictures
 from predictions.models.prediction import Prediction
 
 # Of each hundred visitors, so many draw for validation and for test; the others draw for training.
@@ -67,7 +68,9 @@ def side_of(visitor: UUID | None) -> str:
     return Side.VALIDATION if place < TEST_PERCENT + VALIDATION_PERCENT else Side.TRAIN
 
 
-def _choose_sides(rows: Iterable[tuple[UUID, UUID | None, bytes]], sides: dict[str, str]) -> list[SplitRow]:
+def _choose_sides(
+    rows: Iterable[tuple[UUID, UUID | None, pictures.Stored]], sides: dict[str, str]
+) -> list[SplitRow]:
     """`sides` maps the hash of each input seen so far to the side that holds it; it grows."""
     chosen = []
     for key, visitor, model_input in rows:
