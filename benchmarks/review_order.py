@@ -75,7 +75,7 @@ def work_through(truth: dict[UUID, int], count: int) -> tuple[int, int, int]:
                 operator,
                 row.ReviewStatus.ACCEPTED,
                 truth[row.pk],
-                row.selected_by_queue,
+                selected_by=row.selected_by_queue,
                 expected_version=row.row_version,
             )
             seen.add(row.pk)

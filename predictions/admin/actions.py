@@ -81,7 +81,7 @@ class ReviewActions(MixinBase):
         rows = Prediction.objects.filter(pk__in=asked.order_by().values("pk"))
         unchanged = rows.exclude(changes__at__gt=as_of)
         label = form.cleaned_data.get("true_label")
-        count = unchanged.review(request.user, status, label, Prediction.SelectedBy.LIST)
+        count = unchanged.review(request.user, status, label, selected_by=Prediction.SelectedBy.LIST)
         self.message_user(request, f"{count:,} predictions {status}.", messages.SUCCESS)
         if count < selected:
             left = f"{selected - count:,} predictions were changed by others meanwhile and left alone."

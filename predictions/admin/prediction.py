@@ -140,7 +140,7 @@ class PredictionAdmin(
                 request.user,
                 obj.review_status,
                 label,
-                Prediction.SelectedBy.LIST,
+                selected_by=Prediction.SelectedBy.LIST,
                 expected_version=form.cleaned_data["expected_version"],
             )
 

@@ -139,7 +139,7 @@ def review(request: HttpRequest) -> JsonResponse:
             request.user,
             decision.status,
             decision.true_label,
-            row.selected_by_queue,
+            selected_by=row.selected_by_queue,
             expected_version=decision.row_version,
         )
     except StaleRowError:
@@ -166,7 +166,7 @@ def review_grid(request: HttpRequest) -> JsonResponse:
         alike[decision.status, decision.true_label].append(row)
     stored = sum(
         Prediction.objects.filter(reduce(or_, rows)).review(
-            request.user, *decided, Prediction.SelectedBy.GRID
+            request.user, *decided, selected_by=Prediction.SelectedBy.GRID
         )
         for decided, rows in alike.items()
     )

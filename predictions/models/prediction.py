@@ -287,8 +287,8 @@ class Prediction(models.Model):
         by: Any,  # noqa: ANN401
         status: str,
         true_label: int | None = None,
-        selected_by: str = "",
         *,
+        selected_by: str = "",
         expected_version: int,
     ) -> None:
         """Store an operator's decision, as `ReviewQuerySet.review` does, about the row as it was seen.
@@ -296,7 +296,7 @@ class Prediction(models.Model):
         Raises StaleRowError if it is not at `expected_version` any more: somebody has changed it since.
         """
         unchanged = Prediction.objects.filter(pk=self.pk, row_version=expected_version)
-        if not unchanged.review(by, status, true_label, selected_by):
+        if not unchanged.review(by, status, true_label, selected_by=selected_by):
             raise review.StaleRowError
         self.refresh_from_db(
             fields=["true_label", "review_status", "reviewed_by", "reviewed_at", "selected_by", "row_version"]
@@ -321,7 +321,7 @@ class Prediction(models.Model):
         Raises StaleRowError.
         """
         before = change.old_review_status, change.old_true_label
-        self.review(by, *before, self.SelectedBy.LIST, expected_version=expected_version)
+        self.review(by, *before, selected_by=self.SelectedBy.LIST, expected_version=expected_version)
 
     def ink(self) -> Ink | None:
         """The drawing as ink before it was scaled; None where no drawing is kept. Raises DrawingError."""

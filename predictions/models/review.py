@@ -74,7 +74,7 @@ class ReviewQuerySet(models.QuerySet[Row]):
         return self.reviewable().filter(lottery__lt=RANDOM_SAMPLE).order_by("lottery", "pk")
 
     def review(
-        self, by: "Operator", status: str, true_label: int | None = None, selected_by: str = ""
+        self, by: "Operator", status: str, true_label: int | None = None, *, selected_by: str = ""
     ) -> int:
         """Store one decision about all of these rows; the number of rows.
 

@@ -50,7 +50,7 @@ def import_labels(file: Iterable[str], by: "Operator", *, dry_run: bool) -> Plan
         by_label = sorted(plan.changes, key=lambda change: change.line.label)
         for label, changes in groupby(by_label, key=lambda change: change.line.label):
             rows = Prediction.objects.filter(pk__in=[change.line.id for change in changes])
-            rows.review(by, Prediction.ReviewStatus.ACCEPTED, label, Prediction.SelectedBy.IMPORT)
+            rows.review(by, Prediction.ReviewStatus.ACCEPTED, label, selected_by=Prediction.SelectedBy.IMPORT)
     return plan
 
 

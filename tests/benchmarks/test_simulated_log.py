@@ -61,7 +61,7 @@ def test_accepted_rows_never_teach(hundred_rows: None) -> None:
 
 
 def test_rows_that_an_operator_accepts_again_never_teach(hundred_rows: None) -> None:
-    Prediction.objects.all().review(rows.operator(), "accepted", 1, Prediction.SelectedBy.LIST)
+    Prediction.objects.all().review(rows.operator(), "accepted", 1, selected_by=Prediction.SelectedBy.LIST)
     assert Prediction.objects.filter(review_status="accepted").count() == 100
     assert_nothing_teaches()
 

@@ -15,7 +15,7 @@ def reviewed(
 ) -> None:
     row = rows.prediction(digit=digit, confidence=confidence, model_version=rows.version(version))
     user = User.objects.filter(username="olive").first() or rows.operator()
-    row.review(user, "accepted", label, selected_by, expected_version=row.row_version)
+    row.review(user, "accepted", label, selected_by=selected_by, expected_version=row.row_version)
 
 
 def test_accuracy_of_each_version_on_the_random_sample_and_on_all() -> None:

@@ -24,7 +24,7 @@ def test_accepting_takes_the_visitors_label_else_the_models() -> None:
 
 def test_a_review_stores_who_and_when_and_how_the_row_was_chosen() -> None:
     row, olive = rows.prediction(), rows.operator()
-    row.review(olive, "accepted", 3, Prediction.SelectedBy.GRID, expected_version=row.row_version)
+    row.review(olive, "accepted", 3, selected_by=Prediction.SelectedBy.GRID, expected_version=row.row_version)
     assert (row.true_label, row.review_status, row.reviewed_by, row.selected_by) == (
         3,
         "accepted",
@@ -37,12 +37,16 @@ def test_a_review_stores_who_and_when_and_how_the_row_was_chosen() -> None:
 
 def test_a_row_that_is_decided_again_keeps_how_it_was_chosen_first() -> None:
     olive, row = rows.operator(), rows.prediction(digit=1)
-    row.review(olive, "accepted", 7, Prediction.SelectedBy.RANDOM, expected_version=row.row_version)
-    row.review(olive, "accepted", 1, Prediction.SelectedBy.LIST, expected_version=row.row_version)
+    row.review(
+        olive, "accepted", 7, selected_by=Prediction.SelectedBy.RANDOM, expected_version=row.row_version
+    )
+    row.review(olive, "accepted", 1, selected_by=Prediction.SelectedBy.LIST, expected_version=row.row_version)
     assert (row.true_label, row.selected_by) == (1, "random")
     row.review(olive, "pending", expected_version=row.row_version)
     assert row.selected_by == ""
-    row.review(olive, "rejected", None, Prediction.SelectedBy.GRID, expected_version=row.row_version)
+    row.review(
+        olive, "rejected", None, selected_by=Prediction.SelectedBy.GRID, expected_version=row.row_version
+    )
     assert row.selected_by == "grid"
 
 

@@ -31,7 +31,7 @@ def accepted() -> list[Prediction]:
     strokes = [[[0.0, 1.0], [2.5, 3.0]]]
     made = [rows.prediction(input=picture.tobytes(), strokes=strokes) for picture in pictures]
     for row, label, chosen in zip(made, [3, 1, 4, 10], ["list", "grid", "random", "list"], strict=True):
-        row.review(olive, "accepted", label, chosen, expected_version=row.row_version)
+        row.review(olive, "accepted", label, selected_by=chosen, expected_version=row.row_version)
     rows.prediction()
     row = rows.prediction()
     row.review(olive, "rejected", expected_version=row.row_version)
