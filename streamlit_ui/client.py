@@ -126,5 +126,5 @@ def model() -> dict[str, Any]:
 
 
 def explanation(prediction: str) -> dict[str, Any]:
-    """How that drawing was read, as pictures (see predictions/explanation.py)."""
+    """How that drawing was read, as pictures (see predictions/api/explanation.py)."""
     return cast("dict[str, Any]", call("GET", f"/api/predictions/{prediction}/explanation"))
