@@ -22,7 +22,7 @@ from benchmarks.drilling import (
     INTRANET,
     ONE,
     Load,
-    Report,
+    Results,
     browser_page,
     changed_tables,
     draw_in_browser,
@@ -54,42 +54,42 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()
 
 
-def build_and_start(stack: Stack, report: Report) -> None:
+def build_and_start(stack: Stack, results: Results) -> None:
     stack.run("deploy/make-env")
     started = time.monotonic()
     stack.compose("build", "--no-cache")
-    report.row("clean build of all images, pip's downloads cached", f"{time.monotonic() - started:.0f} s")
+    results.row("clean build of all images, pip's downloads cached", f"{time.monotonic() - started:.0f} s")
     stack.append(CODE, "\n# changed\n")
     started = time.monotonic()
     stack.compose("build", "web")
-    report.row("build after a change of the code", f"{time.monotonic() - started:.1f} s")
-    report.row(
+    results.row("build after a change of the code", f"{time.monotonic() - started:.1f} s")
+    results.row(
         "sizes", ", ".join(f"{name} {stack.size(name)} MB" for name in ("web", "ui", "proxy", "backup"))
     )
     seconds = stack.up()
-    report.row("`up` on an empty machine until all is healthy", f"{seconds:.0f} s", seconds < 60)
+    results.row("`up` on an empty machine until all is healthy", f"{seconds:.0f} s", seconds < 60)
     opened = open_ports(others_ports()) - others_ports()
     ours = {int(port) for port in PORTS.values()}
-    report.row("a scan of all TCP ports, but for other programs'", str(sorted(opened)), opened == ours)
+    results.row("a scan of all TCP ports, but for other programs'", str(sorted(opened)), opened == ours)
 
 
 def admin_password(stack: Stack) -> str:
     return (stack.directory / "secrets" / "admin_password").read_text()
 
 
-def use_it(stack: Stack, report: Report) -> None:
+def use_it(stack: Stack, results: Results) -> None:
     answer = requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=10)
-    report.row(
+    results.row(
         "a digit predicted through the proxy", f"{answer.status_code}, {answer.json()['digit']}", answer.ok
     )
     path = f"{SITE}/api/predictions/{answer.json()['id']}/feedback"
     feedback = requests.post(path, json={"label": 1}, timeout=10)
-    report.row("feedback", str(feedback.status_code), feedback.ok)
+    results.row("feedback", str(feedback.status_code), feedback.ok)
     visit = draw_in_browser(SITE, admin_password(stack), stack.directory / "page.png")
-    report.row("a browser draws on the page, logs in to the admin", visit.seen(), not visit.complaints)
+    results.row("a browser draws on the page, logs in to the admin", visit.seen(), not visit.complaints)
     private = ["/metrics", "/readyz", "/_stcore/metrics", "//_stcore/metrics", "/%5Fstcore/metrics"]
     statuses = [requests.get(SITE + path, timeout=10).status_code for path in private]
-    report.row("metrics and health from outside", str(statuses), set(statuses) == {404})
+    results.row("metrics and health from outside", str(statuses), set(statuses) == {404})
 
 
 def container_is_confined(container: dict[str, Any]) -> bool:
@@ -97,19 +97,21 @@ def container_is_confined(container: dict[str, Any]) -> bool:
     return is_confined(status, container["HostConfig"]["ReadonlyRootfs"])
 
 
-def confinement(stack: Stack, report: Report) -> None:
+def confinement(stack: Stack, results: Results) -> None:
     loose = [name for name in SERVICES if not all(map(container_is_confined, stack.containers(name)))]
-    report.row(
+    results.row(
         "not root, no capabilities, read-only root",
         ", ".join(name for name in SERVICES if name not in loose),
         not loose,
     )
     probe = ["docker", "compose", "exec", "-T", "proxy", "nc", "-z", "-w", "2", "db", "5432"]
     result = subprocess.run(probe, cwd=stack.directory, env=stack.environment, capture_output=True)
-    report.row("the proxy reaches the database", "no" if result.returncode else "yes", result.returncode != 0)
+    results.row(
+        "the proxy reaches the database", "no" if result.returncode else "yes", result.returncode != 0
+    )
 
 
-def scale(stack: Stack, report: Report) -> None:
+def scale(stack: Stack, results: Results) -> None:
     stack.up("--scale", "web=3", "--no-recreate")
     with Load(SITE) as load:
         time.sleep(10)
@@ -121,12 +123,12 @@ def scale(stack: Stack, report: Report) -> None:
         for container in stack.containers("web")
     ]  # fmt: skip
     good = len(answers) == 3 and all(answers) and not load.failed and set(load.answered) <= stack.logged()
-    report.row(
+    results.row(
         "`--scale web=3`", f"all three answered; {len(load.answered)} answers, {load.failures()}", good
     )
 
 
-def kill_each(stack: Stack, report: Report) -> None:
+def kill_each(stack: Stack, results: Results) -> None:
     """kill -9 of every container's first process, from outside, so that the engine calls it a crash."""
     for service in SERVICES:
         with Load(SITE) as load:
@@ -139,7 +141,7 @@ def kill_each(stack: Stack, report: Report) -> None:
         seen = f"{len(load.answered)} answered, {len(missing)} of them not in the table, {load.failures()}"
         seen += f", longest pause {load.longest_pause():.1f} s, healthy after {healthy_after:.1f} s"
         good = not missing and load.longest_pause() < 10 and healthy_after < 10
-        report.row(f"kill -9 {service}", seen, good)
+        results.row(f"kill -9 {service}", seen, good)
 
 
 def seconds_until_healthy(stack: Stack, victim: dict[str, Any]) -> float:
@@ -152,15 +154,15 @@ def seconds_until_healthy(stack: Stack, victim: dict[str, Any]) -> float:
     return time.monotonic() - started
 
 
-def down_and_up(stack: Stack, report: Report) -> None:
+def down_and_up(stack: Stack, results: Results) -> None:
     before = stack.counts()
     stack.compose("down")
     seconds = stack.up()
     changed = changed_tables(before, stack.counts())
-    report.row("`down` and `up`", f"back in {seconds:.0f} s, {changed or 'same rows'}", not changed)
+    results.row("`down` and `up`", f"back in {seconds:.0f} s, {changed or 'same rows'}", not changed)
 
 
-def lose_the_database(stack: Stack, report: Report) -> None:
+def lose_the_database(stack: Stack, results: Results) -> None:
     """With its backups; there remains the copy that `make backup` has put beside the checkout."""
     ours = "BACKUP=docker compose ps -q backup"
     copy = stack.run("make", "--no-print-directory", "backup", ours).splitlines()[-1]
@@ -174,10 +176,10 @@ def lose_the_database(stack: Stack, report: Report) -> None:
     changed = changed_tables(before, stack.counts())
     servers = len(stack.containers("web"))
     seen = f"restored in {seconds:.0f} s, {changed or 'same rows and checksums'}, {servers} of 3 web serve"
-    report.row("backup, both volumes destroyed, restore", seen, not changed and servers == 3)
+    results.row("backup, both volumes destroyed, restore", seen, not changed and servers == 3)
 
 
-def update(stack: Stack, report: Report) -> None:
+def update(stack: Stack, results: Results) -> None:
     """Under one name of the images, as on a server of one machine; to one web server, and to three."""
     for servers in (1, 3):
         stack.up("--scale", f"web={servers}")
@@ -192,10 +194,10 @@ def update(stack: Stack, report: Report) -> None:
         seen = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
         good = len(after) == servers and not set(before) & set(after) and not load.failed and not missing
         good = good and proxy == stack.containers("proxy")[0]["Id"]
-        report.row(f"`make update` of {servers} web to a new image", seen, good)
+        results.row(f"`make update` of {servers} web to a new image", seen, good)
 
 
-def broken_update(stack: Stack, report: Report, drill: str, file: str, text: str) -> None:
+def broken_update(stack: Stack, results: Results, drill: str, file: str, text: str) -> None:
     """The containers stay, and what `up` would start next is what served before."""
     whole = (stack.directory / file).read_text()
     stack.append(file, text)
@@ -211,14 +213,14 @@ def broken_update(stack: Stack, report: Report, drill: str, file: str, text: str
     said = [line for line in result.stderr.splitlines() if line.startswith("update: ")]
     seen = f"{'refused' if result.returncode and same else 'taken'} ({' '.join(said)}); "
     seen += f"{len(load.answered)} answered, {load.failures()}"
-    report.row(f"`make update` to {drill}", seen, bool(result.returncode) and same and not load.failed)
+    results.row(f"`make update` to {drill}", seen, bool(result.returncode) and same and not load.failed)
 
 
-def broken_updates(stack: Stack, report: Report) -> None:
-    broken_update(stack, report, "an image that does not build", "constraints.txt", "\nnumpy==0\n")
-    broken_update(stack, report, "an image that does not start", CODE, "\nraise SystemExit(3)\n")
+def broken_updates(stack: Stack, results: Results) -> None:
+    broken_update(stack, results, "an image that does not build", "constraints.txt", "\nnumpy==0\n")
+    broken_update(stack, results, "an image that does not start", CODE, "\nraise SystemExit(3)\n")
     never = "\n\ndef readyz(request):\n    return error(503, 'never', '')\n"
-    broken_update(stack, report, "an image that is never ready", HEALTH, never)
+    broken_update(stack, results, "an image that is never ready", HEALTH, never)
 
 
 # Another visitor: a container on the proxy's network, which says that it is somebody else at every request.
@@ -236,7 +238,7 @@ print(statuses.count(429))
 """
 
 
-def limit_for_each_visitor(stack: Stack, report: Report) -> None:
+def limit_for_each_visitor(stack: Stack, results: Results) -> None:
     """At 40 requests a minute: a client that floods is stopped, whatever address it claims; others are
     not."""
     override = "services: {web: {environment: {API_RATE: 40/m, WEB_WORKERS: 1}}}\n"
@@ -250,7 +252,7 @@ def limit_for_each_visitor(stack: Stack, report: Report) -> None:
         pass
     limited = draw_and_read(SITE)
     seen = f"{refused} of 100 refused; another visitor's drawing {spared}, the flooder's {limited}"
-    report.row("limit for each visitor", seen, (refused, spared, limited) == (60, "answered", "refused"))
+    results.row("limit for each visitor", seen, (refused, spared, limited) == (60, "answered", "refused"))
     (stack.directory / "docker-compose.override.yml").unlink()
 
 
@@ -263,7 +265,7 @@ def draw_and_read(site: str) -> str:
         return "refused" if "more than" in said.first.inner_text() else "answered"
 
 
-def encrypted(stack: Stack, report: Report) -> None:
+def encrypt(stack: Stack, results: Results) -> None:
     """With a domain name everything is HTTPS; for a name of an intranet Caddy itself is the authority."""
     stack.environment |= {"DOMAIN": INTRANET}
     stack.up()
@@ -273,15 +275,15 @@ def encrypted(stack: Stack, report: Report) -> None:
     plain = requests.get(SITE, headers={"Host": INTRANET}, allow_redirects=False, timeout=10)
     issuer = certificates_issuer(authority)
     seen = f"HTTP is answered {plain.status_code}; the certificate is by {issuer}"
-    report.row("with a domain name", seen, plain.status_code == 308)
+    results.row("with a domain name", seen, plain.status_code == 308)
     visit = draw_in_browser(SECURE_SITE, admin_password(stack), stack.directory / "secure.png")
-    report.row("a browser draws and logs in by HTTPS", visit.seen(), not visit.complaints)
+    results.row("a browser draws and logs in by HTTPS", visit.seen(), not visit.complaints)
     cookies = ", ".join(
         f"{name} {'secure' if secure else 'not secure'}" for name, secure in visit.cookies.items()
     )
     good = len(visit.hsts) == 1 and "max-age=" in min(visit.hsts) and all(visit.cookies.values())
     good = good and {"sessionid", "csrftoken"} <= set(visit.cookies)
-    report.row("HSTS and cookies", f"{'; '.join(visit.hsts)}; {cookies}", good)
+    results.row("HSTS and cookies", f"{'; '.join(visit.hsts)}; {cookies}", good)
 
 
 def certificates_issuer(authority: Path) -> str:
@@ -311,11 +313,11 @@ DRILLS = [
 
 
 def main() -> int:
-    report = Report("Drills of docker-compose.yml, ten requests a second wherever a load is named")
+    results = Results("Drills of docker-compose.yml, ten requests a second wherever a load is named")
     with copied_checkout() as stack:
         for drill in DRILLS:
-            drill(stack, report)
-    return report.exit_code()
+            drill(stack, results)
+    return results.exit_code()
 
 
 if __name__ == "__main__":

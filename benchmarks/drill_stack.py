@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.drilling import CODE, HEALTH, ONE, Load, Report, changed_tables, draw_in_browser, is_confined
+from benchmarks.drilling import CODE, HEALTH, ONE, Load, Results, changed_tables, draw_in_browser, is_confined
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVER = "mnistsite-drill-server"
@@ -87,7 +87,7 @@ def bare_server() -> Iterator[Server]:
             run("docker", "rm", "-fv", SERVER, check=False)
 
 
-def set_up(server: Server, report: Report) -> None:
+def set_up(server: Server, results: Results) -> None:
     run("docker", "cp", str(REPOSITORY / "deploy" / "setup-server"), f"{SERVER}:/root/")
     setup = [
         "docker",
@@ -98,15 +98,15 @@ def set_up(server: Server, report: Report) -> None:
     ]
     started = time.monotonic()
     run(*setup)
-    report.row("setup-server on a bare Debian 13", f"{time.monotonic() - started:.0f} s")
+    results.row("setup-server on a bare Debian 13", f"{time.monotonic() - started:.0f} s")
     again = run(*setup).stdout
-    report.row("a second time", "wrote nothing", "wrote" not in again)
+    results.row("a second time", "wrote nothing", "wrote" not in again)
     password = run(
         "ssh", *server.environment["SSH_OPTIONS"].split(), "-o", "PubkeyAuthentication=no",
         "-o", "BatchMode=yes", "root@127.0.0.1", check=False,
     )  # fmt: skip
     answer = password.stderr.strip().splitlines()[-1]
-    report.row("log in without a key", answer, "(publickey)" in answer)
+    results.row("log in without a key", answer, "(publickey)" in answer)
 
 
 def reaches(address: str, port: int) -> bool:
@@ -115,7 +115,7 @@ def reaches(address: str, port: int) -> bool:
     )
 
 
-def firewall(server: Server, report: Report) -> None:
+def firewall(server: Server, results: Results) -> None:
     """A container that publishes a port is not reached from outside; without our rules it is."""
     save = subprocess.Popen(["docker", "save", *BASE_IMAGES], stdout=subprocess.PIPE)
     server.ssh("docker load", stdin=save.stdout)
@@ -130,10 +130,10 @@ def firewall(server: Server, report: Report) -> None:
     run("docker", "exec", SERVER, "nft", "-f", "/etc/nftables.conf")
     server.ssh("docker rm -f careless")
     seen = f"reached {'yes' if guarded else 'no'}; with the firewall off {'yes' if unguarded else 'no'}"
-    report.row("a port that some container publishes", seen, unguarded and not guarded)
+    results.row("a port that some container publishes", seen, unguarded and not guarded)
 
 
-def first_deploy(server: Server, report: Report) -> None:
+def first_deploy(server: Server, results: Results) -> None:
     server.ssh("cd /srv/mnistsite && bash -s", input=(server.clone / "deploy" / "make-env").read_text())
     here = {name: os.environ[name] for name in ["TORCH_INDEX"] if name in os.environ}
     settings = "".join(
@@ -142,21 +142,21 @@ def first_deploy(server: Server, report: Report) -> None:
     server.ssh("cat >> /srv/mnistsite/.env", input=settings)
     _, seconds = server.make("deploy")
     answer = requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=10)
-    report.row(
+    results.row(
         "first `make deploy`, images built on the server", f"{seconds:.0f} s", answer.status_code == 201
     )
     services = server.ssh(f"docker stack services mnistsite --format '{TASKS}'").stdout
     tasks = dict(line.split() for line in services.splitlines())
     seen = f"web {tasks['mnistsite_web']}, ui {tasks['mnistsite_ui']}"
-    report.row("replicas", seen, (tasks["mnistsite_web"], tasks["mnistsite_ui"]) == ("3/3", "2/2"))
+    results.row("replicas", seen, (tasks["mnistsite_web"], tasks["mnistsite_ui"]) == ("3/3", "2/2"))
     password = server.ssh("cat /srv/mnistsite/secrets/admin_password").stdout
     visit = draw_in_browser(SITE, password, server.key.with_name("page.png"))
-    report.row(
+    results.row(
         "a browser draws on one of two pages, logs in to the admin", visit.seen(), not visit.complaints
     )
 
 
-def confinement(server: Server, report: Report) -> None:
+def confinement(server: Server, results: Results) -> None:
     """The part of the Compose file that Swarm passes on, and the additions of the engine's own settings."""
     inspect = "docker inspect -f '{{.Name}} {{.State.Pid}} {{.HostConfig.ReadonlyRootfs}}' $(docker ps -q)"
     loose = []
@@ -165,12 +165,12 @@ def confinement(server: Server, report: Report) -> None:
         status = server.ssh(f"cat /proc/{pid}/status").stdout
         if not is_confined(status, read_only == "true"):
             loose.append(name)
-    report.row("not root, no capabilities, read-only root", ", ".join(loose) or "all tasks", not loose)
+    results.row("not root, no capabilities, read-only root", ", ".join(loose) or "all tasks", not loose)
     code, _ = server.make("status", check=False)
-    report.row("`make status`", f"exit {code}", code == 0)
+    results.row("`make status`", f"exit {code}", code == 0)
 
 
-def deploy_under_load(server: Server, report: Report, drill: str, target: str, good: bool) -> None:
+def deploy_under_load(server: Server, results: Results, drill: str, target: str, good: bool) -> None:
     """`make TARGET` while ten requests a second arrive; `good` says whether it must take effect."""
     before = server.serving()
     with Load(SITE) as load:
@@ -181,22 +181,22 @@ def deploy_under_load(server: Server, report: Report, drill: str, target: str, g
     seen = f"exit {code} in {seconds:.0f} s, {'another' if after != before else 'the same'} release serves"
     answers = f"{len(load.answered)} answered, {load.failures()}, longest pause {load.longest_pause():.1f} s"
     as_it_must = (code == 0 and after != before) if good else (code != 0 and after == before)
-    report.row(drill, f"{seen}; {answers}", as_it_must and not load.failed and not missing)
+    results.row(drill, f"{seen}; {answers}", as_it_must and not load.failed and not missing)
 
 
-def updates(server: Server, report: Report) -> None:
+def updates(server: Server, results: Results) -> None:
     server.commit(CODE, "\n# the next release\n")
-    deploy_under_load(server, report, "update to a new release", "deploy", good=True)
-    deploy_under_load(server, report, "`make rollback`", "rollback", good=True)
+    deploy_under_load(server, results, "update to a new release", "deploy", good=True)
+    deploy_under_load(server, results, "`make rollback`", "rollback", good=True)
     server.commit(CODE, "\nraise SystemExit\n")
-    deploy_under_load(server, report, "a release that does not start", "deploy", good=False)
+    deploy_under_load(server, results, "a release that does not start", "deploy", good=False)
     run("git", "revert", "--no-edit", "HEAD", cwd=server.clone, env=os.environ | COMMITTER)
     server.commit(HEALTH, "\n\ndef readyz(request):\n    return error(503, 'never', '')\n")
-    deploy_under_load(server, report, "a release that is never ready", "deploy", good=False)
+    deploy_under_load(server, results, "a release that is never ready", "deploy", good=False)
     run("git", "revert", "--no-edit", "HEAD", cwd=server.clone, env=os.environ | COMMITTER)
     (server.clone / "predictions" / "migrations" / "9999_broken.py").write_text(BROKEN_MIGRATION)
     server.commit(CODE, "\n# with a broken migration\n")
-    deploy_under_load(server, report, "a release whose migration fails", "deploy", good=False)
+    deploy_under_load(server, results, "a release whose migration fails", "deploy", good=False)
 
 
 COMMITTER = {
@@ -211,7 +211,7 @@ class Migration(migrations.Migration):
 """
 
 
-def kill_a_task(server: Server, report: Report) -> None:
+def kill_a_task(server: Server, results: Results) -> None:
     with Load(SITE) as load:
         time.sleep(3)
         pid = server.ssh("docker inspect -f '{{.State.Pid}}' $(docker ps -qf name=mnistsite_web | head -n 1)")
@@ -220,12 +220,12 @@ def kill_a_task(server: Server, report: Report) -> None:
     missing = set(load.answered) - server.logged()
     seen = f"{len(load.answered)} answered, {len(missing)} of them not in the table, {load.failures()}"
     good = not missing and load.longest_pause() < 10
-    report.row(
+    results.row(
         "kill -9 of one of three web tasks", f"{seen}, longest pause {load.longest_pause():.1f} s", good
     )
 
 
-def restore(server: Server, report: Report) -> None:
+def restore(server: Server, results: Results) -> None:
     """From the copy of `make backup`, which must not lie in a release's directory: old ones are removed."""
     counts = "docker exec $(docker ps -qf name=mnistsite_backup) backup counts"
     make = "cd /srv/mnistsite/current && make --no-print-directory"
@@ -236,15 +236,15 @@ def restore(server: Server, report: Report) -> None:
     changed = changed_tables(before, server.ssh(counts).stdout)
     answer = requests.post(f"{SITE}/api/predict", json={"strokes": ONE}, timeout=30)
     seen = f"{changed or 'same rows and checksums'} as at the backup; {answer.status_code} after it"
-    report.row("backup, one more prediction, restore", seen, not changed and answer.status_code == 201)
+    results.row("backup, one more prediction, restore", seen, not changed and answer.status_code == 201)
 
 
 def main() -> int:
-    report = Report("Drills of the stack: one server, three replicas of web, ten requests a second")
+    results = Results("Drills of the stack: one server, three replicas of web, ten requests a second")
     with bare_server() as server:
         for drill in (set_up, firewall, first_deploy, confinement, updates, kill_a_task, restore):
-            drill(server, report)
-    return report.exit_code()
+            drill(server, results)
+    return results.exit_code()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ CODE, HEALTH = "predictions/api/views.py", "predictions/api/health.py"
 ONE = [[[140, 40], [138, 140], [136, 240]]]
 
 
-class Report:
+class Results:
     """The table, printed row by row; failures are remembered."""
 
     def __init__(self, title: str) -> None:
@@ -117,7 +117,7 @@ class Visit:
     cookies: dict[str, bool] = field(default_factory=dict)  # name, and whether it is for HTTPS only
     hsts: set[str] = field(default_factory=set)
 
-    def watch(self, page: Page) -> None:
+    def listen_to(self, page: Page) -> None:
         page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
         page.on("response", self._note)
@@ -143,7 +143,7 @@ def draw_in_browser(site: str, admin_password: str, screenshot: Path) -> Visit:
     """Draw a one on the page, log in to the admin and open its pages."""
     visit = Visit()
     with browser_page() as page:
-        visit.watch(page)
+        visit.listen_to(page)
         page.goto(site)
         draw_one(page)
         page.locator(".st-key-answer").get_by_text("What the model saw").wait_for(timeout=20_000)

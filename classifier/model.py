@@ -48,8 +48,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         changed: Tensor = self.change(x).relu()
-        refined: Tensor = changed + self.refine(changed)
-        return refined.relu()
+        together: Tensor = changed + self.refine(changed)
+        return together.relu()
 
 
 class DigitNet(nn.Module):

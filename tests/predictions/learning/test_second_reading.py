@@ -9,7 +9,7 @@ from predictions.models import ModelVersion, Prediction
 from tests import rows
 
 
-def read_again(version: str) -> str:
+def read_with(version: str) -> str:
     out = io.StringIO()
     call_command("second_reading", version, stdout=out)
     return out.getvalue()
@@ -21,7 +21,7 @@ def test_rows_on_which_versions_disagree_come_first(version: ModelVersion) -> No
     disputed = rows.prediction(digit=6, model_version=rows.version("old"))
     reviewed = rows.prediction(digit=6, model_version=rows.version("old"))
     reviewed.review(rows.operator(), "accepted", 1, expected_version=reviewed.row_version)
-    assert read_again(version.name) == f"{version} reads 1 waiting drawings otherwise.\n"
+    assert read_with(version.name) == f"{version} reads 1 waiting drawings otherwise.\n"
     assert dict(Prediction.objects.values_list("pk", "second_reading")) == {
         agreed.pk: 1,
         disputed.pk: 1,
@@ -33,4 +33,4 @@ def test_rows_on_which_versions_disagree_come_first(version: ModelVersion) -> No
 @pytest.mark.django_db
 def test_an_unknown_version_is_refused() -> None:
     with pytest.raises(CommandError, match="no model version"):
-        read_again("v9")
+        read_with("v9")
