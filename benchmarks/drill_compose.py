@@ -308,7 +308,7 @@ DRILLS = [
     update,
     broken_updates,
     limit_for_each_visitor,
-    encrypted,
+    encrypt,
 ]
 
 
