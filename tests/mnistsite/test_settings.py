@@ -9,9 +9,10 @@ from django.conf import settings
 
 IMPORT = """
 import signal
+before = [signal.getsignal(number) for number in signal.valid_signals()]
 from mnistsite import settings
-handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
-print(handlers == [signal.SIG_DFL] * 2, settings.ADMIN_USERNAME, settings.SECRET_KEY, settings.DATABASE_URL)
+after = [signal.getsignal(number) for number in signal.valid_signals()]
+print(before == after, settings.ADMIN_USERNAME, settings.SECRET_KEY, settings.DATABASE_URL)
 """
 
 
