@@ -46,6 +46,12 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def click(page: Page, name: str) -> None:
+    """A button once there is a drawing, as a person would."""
+    page.locator("#item:visible").wait_for()
+    page.get_by_role("button", name=name).click()
+
+
 def settle(page: Page, done: int) -> None:
     """Until so many are done, and stored."""
     expect(page.locator("#done")).to_have_text(str(done))
@@ -131,7 +137,7 @@ def test_enter_accepts_after_a_button_was_clicked(live_server: LiveServer) -> No
     cookie = session(rows.operator())
     with chromium() as browser:
         page = open_desk(browser, live_server, cookie, "queue/")
-        page.get_by_role("button", name="Reject").click()
+        click(page, "Reject")
         press(page, "Enter")
         settle(page, 2)
     assert sorted(Prediction.objects.values_list("review_status", flat=True)) == ["accepted", "rejected"]
@@ -169,6 +175,7 @@ def test_a_finger_does_the_same_as_keys(live_server: LiveServer) -> None:
         page.get_by_role("button", name="Accept the rest").tap()
         expect(page.locator("#empty")).to_be_visible()
         page = open_desk(browser, live_server, cookie, "queue/", touch=True)
+        page.locator("#item:visible").wait_for()
         page.get_by_role("button", name="7", exact=True).tap()
         expect(page.locator("#done")).to_have_text("1")
         page.get_by_role("button", name="Reject").tap()
