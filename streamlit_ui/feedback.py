@@ -21,7 +21,7 @@ _buttons = st.components.v2.component(
 
 def say(turn: Turn, label: int, session: Session) -> None:
     """Note the visitor's word on the answer, for `settle` to send, and make room for the next digit at once:
-    who draws on is not to wait for the API. The second of two taps says nothing."""
+    a visitor who draws on need not wait for the API. The second of two taps says nothing."""
     if turn.answer and not turn.claim:
         turn.claim = Claim(turn.answer, label, session.drawing if turn is session.drawn else None)
         turn.answer = None

@@ -15,7 +15,7 @@ from streamlit_ui.trouble import attempt, explain
 
 
 def load(session: Session) -> None:
-    """Fetch what is not known: at the start, and after what changed more than one row."""
+    """Fetch what is not known: at the start, and after a change to more than one row."""
     if session.history is None:
         page = client.history(session.visitor)
         session.history, session.older = page["predictions"], page["next"]
@@ -52,7 +52,7 @@ def show(session: Session) -> None:
     if session.history is None:
         return
     if not session.history:
-        st.html('<p class="quiet">Whatever you draw is listed here.</p>')
+        st.html('<p class="quiet">Your drawings are listed here.</p>')
         return
     st.html(table(session.history))
     with st.container(key="history-tools", horizontal=True, gap="small"):

@@ -1,4 +1,4 @@
-// What streamlit-drawable-canvas has not: keys, a stroke that is sent as soon as the pen is lifted,
+// Additions to streamlit-drawable-canvas: keys, a stroke that is sent as soon as the pen is lifted,
 // one finger at a time, the width of a phone, and the visitor's cookie.
 
 const SIZE = 280; // the canvas's own pixels, whatever size it has on the screen
@@ -53,7 +53,7 @@ class Companion {
     if (event.isTrusted && !onCanvas(event)) this.drawn = [];
   }
 
-  // The page gave new paper, for a tap or key. Whoever drew since then drew on the old one: once the new one
+  // The page gave new paper, for a tap or key. Strokes drawn since then are on the old one: once the new one
   // is there, which is within a frame or two, the pen's way is repeated on it.
   drawAgain() {
     if (this.hasInk()) return requestAnimationFrame(() => this.drawAgain());

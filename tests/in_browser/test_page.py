@@ -377,6 +377,7 @@ def test_last_drawing_is_explained(visit: Visit) -> None:
     page.get_by_role("tab", name="How it works").click()
     expect(page.locator(".steps figure")).to_have_count(6)
     expect(page.locator(".steps")).to_contain_text("What mattered")
+    expect(page.get_by_text("MNIST test")).to_be_visible()
 
 
 def test_api_that_hangs_is_said_and_nothing_is_logged_twice(visit: Visit, product: Product) -> None:

@@ -1,5 +1,5 @@
 "use strict";
-/* What queue and grid share: requests in order, keys and buttons, names of labels. */
+/* Shared by queue and grid: requests in order, keys and buttons, names of labels. */
 
 // biome-ignore lint/correctness/noUnusedVariables: queue.js and grid.js use it
 const desk = {
