@@ -17,7 +17,7 @@ FAINTEST_INK = 0.15  # of the paper's brightness
 
 
 def prepare(data: bytes) -> bytes:
-    """A grey PNG, at most LONGEST_SIDE a side. Raises RefusedError where the data cannot be read as a picture."""
+    """A grey PNG, at most LONGEST_SIDE a side. Raises RefusedError where the data is no picture."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.width * picture.height > MOST_PIXELS:
