@@ -18,13 +18,19 @@ from psycopg.conninfo import conninfo_to_dict
 env = FileAwareEnv(strip_whitespace=True)
 AT_LEAST_0 = validate.Range(min=0)
 
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list, separated by commas; spaces around them don't count, nor does a comma at the end."""
+    return [word.strip() for word in env.str(name, default).split(",") if word.strip()]
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 
 PRODUCTION = env.bool("PRODUCTION", False)
 DEBUG = env.bool("DEBUG", False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "" if PRODUCTION else "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 SECRET_KEY = env.str("SECRET_KEY", "")
 
 # Where `manage.py serve` and gunicorn listen.

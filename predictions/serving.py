@@ -41,7 +41,11 @@ def active() -> Active:
 
 
 def _look(held: Active | None) -> Active:
-    version = ModelVersion.objects.active()
+    """Ask for the key alone while the version stays: its row names every drawing that it was made from."""
+    active_versions = ModelVersion.objects.filter(active=True)
+    if held and active_versions.filter(pk=held.version.pk).exists():
+        return held
+    version = active_versions.first()
     if version is None:
         raise NoActiveVersionError
-    return held if held and held.version == version else Active(version, version.predictor())
+    return Active(version, version.predictor())

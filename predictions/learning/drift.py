@@ -30,9 +30,7 @@ def look_for_drift(until: datetime | None = None) -> None:
         return
     predictor = version.predictor()
     until = until or timezone.now() - timedelta(seconds=SECONDS_UNTIL_SETTLED)
-    DriftMonitor.objects.get_or_create(
-        version=version, defaults={"reference": version.metrics.get("drift_reference")}
-    )
+    DriftMonitor.objects.get_or_create(version=version)
     while _look_at_batch(version, predictor, until):
         pass
     _count_reviewed()

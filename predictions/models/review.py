@@ -58,8 +58,9 @@ class ReviewQuerySet(models.QuerySet[Row]):
     """The review desk's work on many rows."""
 
     def without_blobs(self) -> Self:
-        """With the version's name, without the drawing as it was sent, which is large."""
-        return self.select_related("model_version").defer("image", "strokes")
+        """With the version's name, without what can be large: the drawing as sent, the version's records."""
+        records = ("model_version__dataset", "model_version__metrics", "model_version__gate")
+        return self.select_related("model_version").defer("image", "strokes", *records)
 
     def reviewable(self) -> Self:
         """Pending rows, without the earlier states of drawings in progress."""

@@ -109,8 +109,7 @@ class ModelVersion(models.Model):
         """Reads drawings with this version's weights. Raises ValueError where they are damaged."""
         from classifier.predictor import Predictor
 
-        checkpoint = self.checkpoint()
-        return Predictor(checkpoint.network(), checkpoint.calibration)
+        return Predictor.from_bytes(bytes(self.weights.checkpoint))
 
     def origin(self) -> "ModelVersion":
         """The version that this one's line of fine-tunings began with; itself where it was not fine-tuned."""

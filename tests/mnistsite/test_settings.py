@@ -46,3 +46,9 @@ def test_importing_them_starts_nothing_and_writes_nothing(tmp_path: Path) -> Non
 def test_account_is_taken_from_the_environment(given: list[str], account: list[str]) -> None:
     names = [f"DJANGO_SUPERUSER_{name}" for name in ("USERNAME", "EMAIL", "PASSWORD")]
     assert run(ACCOUNT, **dict(zip(names, given, strict=True))) == account
+
+
+@pytest.mark.parametrize("given", ["a.example,b.example", " a.example , b.example,"])
+def test_list_is_separated_by_commas_whatever_the_spaces(given: str) -> None:
+    code = "from mnistsite import settings; print(*map(repr, settings.ALLOWED_HOSTS))"
+    assert run(code, ALLOWED_HOSTS=given) == ["'a.example'", "'b.example'"]

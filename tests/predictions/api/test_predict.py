@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from ninja.throttling import AnonRateThrottle
 from PIL import Image
 
@@ -181,6 +182,17 @@ def test_promoted_version_answers_next(post: Post, version: ModelVersion) -> Non
     newer = ModelVersion.objects.register(bytes(version.weights.checkpoint))
     newer.promote(override=True, reason="Not compared in this test.")
     assert post("predict", {"strokes": ONE}).json()["model_version"] == newer.name != version.name
+
+
+def test_no_request_reads_what_grows_with_the_reviews(post: Post) -> None:
+    """A version's row names every drawing that it was made from, and its weights take a megabyte."""
+    post("predict", {"strokes": ONE})
+    with CaptureQueriesContext(connection) as queries:
+        answer = post("predict", {"strokes": ONE}).json()
+        post(f"predictions/{answer['id']}/feedback", {"label": 1})
+    read = " ".join(query["sql"] for query in queries)
+    assert "predictions_modelversion" in read
+    assert not any(column in read for column in ('"dataset"', '"metrics"', '"checkpoint"'))
 
 
 def count_of_predictions(client: Client) -> float:
