@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import classifier
@@ -36,7 +37,7 @@ class Sets:
     validation: Digits
     measured: dict[str, Digits]
 
-    @property
+    @cached_property
     def trained_on(self) -> Digits:
         return self.known + self.drawings
 
