@@ -3,17 +3,16 @@
 Needs numpy and Pillow only. "Ink" is an (H, W) uint8 array: 255 is full ink, 0 is none.
 """
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
+
+from classifier.image_file import DrawingError, decode
 
 Ink = NDArray[np.uint8]
 
-MAX_PIXELS = 4_000_000
 INPUT_SIZE = 28  # pixels; MNIST's image
 BOX_SIZE = 20  # pixels; the ink's longer side within it
 CENTRE = 14  # the pixel that holds the centre of mass
@@ -21,16 +20,6 @@ PEN = 0.13  # pen width as a share of the longer side: MNIST's 2.5 of 20 pixels
 STROKE_SIZE = 160  # pixels; eight times the box, which smooths the edges when it is scaled down
 FULL_INK = 240  # ink at least this dark is left as it is; paler ink is stretched to 255
 FAINTEST_INK = 24  # less contrast than this is paper, not ink: noise of a JPEG or a camera
-# Formats with decoders written for hostile input. EPS, for one, would start Ghostscript.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-
-
-class DrawingError(ValueError):
-    """The drawing can't be read; `code` is for programs: blank_drawing, not_an_image or image_too_large."""
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def blank_drawing() -> DrawingError:
@@ -38,67 +27,9 @@ def blank_drawing() -> DrawingError:
 
 
 def decode_image(data: bytes) -> Ink:
-    """Return the ink of an image file: whatever differs from its background, in any colours.
-
-    Raises DrawingError: not_an_image, or image_too_large for more than MAX_PIXELS pixels, which are refused
-    from the header, before anything is decoded.
-    """
-    with _readable():
-        return _ink(_pixels(_open(data)))
-
-
-def check_image(data: bytes) -> None:
-    """Raise what `decode_image` would, as far as the header tells: for an image that is kept and not read."""
-    with _readable():
-        _open(data)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Pillow's decoders raise whatever their format's code stumbles over."""
-    try:
-        yield
-    except DrawingError:
-        raise
-    except Exception as error:
-        raise DrawingError("The file is not a readable image.", code="not_an_image") from error
-
-
-def _open(data: bytes) -> Image.Image:
-    too_large = DrawingError(f"The image has more than {MAX_PIXELS:,} pixels.", code="image_too_large")
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large from error
-    if image.width * image.height > MAX_PIXELS:
-        raise too_large
-    return image
-
-
-def _pixels(image: Image.Image) -> NDArray[np.float32]:
-    """Decode into an (H, W, channels) array of 0 to 255, upright and opaque."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("F", "I", "I;16", "I;16B", "I;16L"):
-        return _stretch(np.asarray(image, dtype=np.float32))[..., None]
-    if image.has_transparency_data:
-        return _opaque(np.asarray(image.convert("RGBA"), dtype=np.float32))
-    mode = "L" if image.mode in ("1", "L") else "RGB"
-    return np.atleast_3d(np.asarray(image.convert(mode), dtype=np.float32))
-
-
-def _stretch(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sixteen bits and more have no agreed white, so the darkest and the lightest pixel span the range."""
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    return ((values - low) * (255 / max(high - low, 1.0))).astype(np.float32)
-
-
-def _opaque(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay the image on white paper where its ink is dark, on black where it is light."""
-    colours, alpha = pixels[..., :3], pixels[..., 3:] / 255
-    lightness = (colours * alpha).sum() / max(3 * float(alpha.sum()), 1.0)
-    paper = 255.0 if lightness < 128 else 0.0
-    return np.asarray(colours * alpha + paper * (1 - alpha), dtype=np.float32)
+    """Return the ink of an image file: whatever differs from its background, in any colours. Raises
+    DrawingError."""
+    return _ink(np.atleast_3d(decode(data)).astype(np.float32))
 
 
 def _ink(pixels: NDArray[np.float32]) -> Ink:

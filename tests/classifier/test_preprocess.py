@@ -1,22 +1,13 @@
 """From a drawing to the model's input."""
 
-import contextlib
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from classifier.preprocess import (
-    MAX_PIXELS,
-    DrawingError,
-    Ink,
-    decode_image,
-    render_strokes,
-    to_input,
-)
+from classifier.image_file import DrawingError
+from classifier.preprocess import Ink, decode_image, render_strokes, to_input
 from tests import samples
 from training.drawings import Hand, draw
 
@@ -93,7 +84,6 @@ EXACT = {
     "RGBA": white_on_black().convert("RGBA"),
     "palette": white_on_black().convert("P"),
     "sixteen bits": Image.fromarray(CANVAS.astype(np.uint16) * 257),
-    "floats": Image.fromarray(CANVAS.astype(np.float32)),
 }
 CLOSE = {
     "one bit": white_on_black().convert("1"),
@@ -108,17 +98,16 @@ CLOSE = {
 
 @pytest.mark.parametrize("kind", EXACT)
 def test_the_same_drawing_in_another_form_gives_the_same_input(kind: str) -> None:
-    container = "TIFF" if EXACT[kind].mode == "F" else "PNG"
-    assert np.array_equal(to_input(decode_image(file(EXACT[kind], container))), to_input(CANVAS))
+    assert np.array_equal(to_input(decode_image(file(EXACT[kind]))), to_input(CANVAS))
 
 
 @pytest.mark.parametrize("kind", CLOSE)
 def test_the_same_drawing_in_other_colours_and_sizes_gives_nearly_the_same_input(kind: str) -> None:
-    container = "TIFF" if CLOSE[kind].mode == "CMYK" else "PNG"
+    container = "JPEG" if CLOSE[kind].mode == "CMYK" else "PNG"
     assert difference(to_input(decode_image(file(CLOSE[kind], container))), to_input(CANVAS)) < 0.02
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP"])
 def test_other_formats_are_read(kind: str) -> None:
     assert difference(to_input(decode_image(file(white_on_black(), kind))), to_input(CANVAS)) < 0.02
 
@@ -151,52 +140,6 @@ def test_a_blank_image_is_refused(shade: int) -> None:
 def test_paper_with_a_jpegs_noise_is_blank() -> None:
     noise = np.random.default_rng(0).integers(235, 250, (200, 200)).astype(np.uint8)
     assert refused(file(Image.fromarray(noise))) == "blank_drawing"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x89PNG\r\n\x1a\n", b"GIF89a"],
-)
-def test_what_is_no_image_is_refused(data: bytes) -> None:
-    assert refused(data) == "not_an_image"
-
-
-def png_of_size(width: int, height: int) -> bytes:
-    """A PNG whose header promises pixels that never come."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
-    )
-
-
-@pytest.mark.parametrize("side", [2_001, 10_000, 20_000, 2**31 - 1])
-def test_an_image_that_is_too_large_is_refused_from_its_header(side: int) -> None:
-    assert refused(png_of_size(side, side)) == "image_too_large"
-
-
-def test_an_image_at_the_limit_is_read() -> None:
-    image = Image.new("L", (2_000, MAX_PIXELS // 2_000))
-    image.paste(white_on_black(), (900, 1_500))
-    assert np.array_equal(to_input(decode_image(file(image))), to_input(CANVAS))
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
-def test_damaged_files_are_refused_or_read_and_never_anything_else(kind: str) -> None:
-    rng = np.random.default_rng(0)
-    whole = file(white_on_black().resize((60, 60)), kind)
-    for _ in range(150):
-        damaged = bytearray(whole[: rng.integers(1, len(whole) + 1)])
-        for place in rng.integers(0, len(damaged), rng.integers(1, 9)):
-            damaged[place] = rng.integers(256)
-        with contextlib.suppress(DrawingError):
-            assert to_input(decode_image(bytes(damaged))).shape == (28, 28)
 
 
 def test_strokes_look_like_the_same_drawing_on_a_canvas() -> None:

@@ -1,0 +1,345 @@
+"""What an image file is, and what decoding it takes at most, read from its header and markers.
+
+Nothing is decoded here. Pillow is given only what the pixels need: profiles, texts, thumbnails and the like
+are left out where their parsers could cost more than the picture. The constants are what Pillow 13 takes for
+the most expensive pictures of each format, with a margin.
+"""
+
+import contextlib
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+MOST_FRAMES = 16  # of an animation are looked at
+MOST_FRAME_PIXELS = 2_000_000  # in all frames together, unless the first one alone has more
+MOST_PARTS = 100_000  # chunks, segments or blocks; a GIF of 15 MB has 60,000
+ENOUGH = 1_000  # pixels on the longer side, to which a JPEG may be reduced while it is decoded
+
+
+class TooManyPartsError(ValueError):
+    """To read the structure of the file would take too long already."""
+
+
+@dataclass(frozen=True)
+class Header:
+    format: str  # Pillow's name
+    width: int
+    height: int
+    memory: int  # bytes that decoding takes at most, besides the file itself
+    seconds: float  # of one core that decoding takes at most
+    data: bytes  # as much of the file as Pillow needs
+    frames: int = 1  # that are looked at
+    orientation: int = 1  # as EXIF counts; 1 is upright
+    reduction: int = 1  # of a JPEG while it is decoded
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+def read_header(kind: str, data: bytes) -> Header:
+    """Raises ValueError, IndexError or struct.error where the file is damaged; TooManyPartsError."""
+    read = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "GIF": _gif, "BMP": _bmp}
+    header = read[kind](data)
+    if not header.pixels:
+        raise ValueError("a side of the image is 0")
+    return header
+
+
+def _tail(pixels: int) -> int:
+    """Bytes for making an array of what was decoded, which by then has at most 1,024 pixels a side."""
+    return 22 * min(pixels, 1_048_576)
+
+
+def _frames(number: int, pixels: int) -> int:
+    return max(1, min(number, MOST_FRAMES, MOST_FRAME_PIXELS // max(pixels, 1)))
+
+
+def _orientation(exif: bytes) -> int:
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = ">" if exif.startswith(b"MM") else "<"
+    with contextlib.suppress(struct.error):  # damaged: as if there were none
+        (start,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, start)
+        for entry in range(count):
+            tag, _type, _count, value = struct.unpack_from(order + "HHIH", exif, start + 2 + 12 * entry)
+            if tag == 0x0112:
+                return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
+# PNG (W3C, "Portable Network Graphics (PNG) Specification", third edition)
+
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PNG_PIXELS = {b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_PNG_ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The kind, start and end of every chunk."""
+    start = 8
+    for _ in range(MOST_PARTS):
+        if start >= len(data):
+            return
+        length, kind = struct.unpack_from(">I4s", data, start)
+        yield kind, start, start + length + 12
+        if kind == b"IEND":
+            return
+        start += length + 12
+    raise TooManyPartsError
+
+
+def _png(data: bytes) -> Header:
+    (first, start, end), *others = _png_chunks(data)
+    width, height, depth, colours = struct.unpack_from(">IIBB", data, start + 8)
+    if first != b"IHDR":
+        raise ValueError("a PNG begins with its IHDR chunk")
+    frames = _frames(_apng_frames(data, others), width * height)
+    needed = _PNG_PIXELS | _PNG_ANIMATION if frames > 1 else _PNG_PIXELS
+    chunks = [(start, end), *((start, end) for kind, start, end in others if kind in needed)]
+    exif = [data[start + 8 : end - 4] for kind, start, end in others if kind == b"eXIf"]
+    clean = data[:8] + b"".join([data[start:end] for start, end in chunks])
+    raw = height * (width * _PNG_CHANNELS[colours] * depth // 8 + 2)
+    pixel = 1 if colours in (0, 3) and depth <= 8 else 2 if colours == 0 else 4
+    return Header(
+        "PNG",
+        width,
+        height,
+        memory=len(clean) + (pixel if frames == 1 else 20) * width * height + _tail(width * height),
+        seconds=frames * (6e-9 * raw + 15e-9 * width * height) + 18e-9 * len(clean) + 3e-6 * len(chunks),
+        data=clean,
+        frames=frames,
+        orientation=_orientation(exif[0]) if exif else 1,
+    )
+
+
+def _apng_frames(data: bytes, chunks: Sequence[tuple[bytes, int, int]]) -> int:
+    """1 where it is no animation, or where Pillow would warn of it."""
+    controls = [start for kind, start, _ in chunks if kind == b"acTL"]
+    if len(controls) != 1:
+        return 1
+    (frames,) = struct.unpack_from(">I", data, controls[0] + 8)
+    return int(frames) + 1 if 0 < frames <= 0x80000000 else 1  # and the picture for who can't animate
+
+
+# JPEG (ITU-T T.81)
+
+_EOI, _SOS, _APP0, _APP1, _COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xFE
+_SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # restarts are part of the coded data
+MOST_TABLES = 200_000  # bytes in the segments before the first scan; usual tables take 600
+
+
+def _segments(data: bytes, end: int) -> Iterator[tuple[int, int, int]]:
+    """The marker, start and end of every segment from `end` to the end of the first picture. Coded data
+    between them is passed over as libjpeg does."""
+    for _ in range(MOST_PARTS):
+        found = _MARKER.search(data, end)
+        if found is None or data[found.start() + 1] == _EOI:
+            return
+        start = found.start()
+        (length,) = struct.unpack_from(">H", data, start + 2)
+        end = start + 2 + length
+        yield data[start + 1], start, end
+    raise TooManyPartsError
+
+
+@dataclass(frozen=True)
+class _Frame:
+    width: int
+    height: int
+    names: list[int]  # of the components
+    blocks: list[int]  # of 8 × 8, in each of them
+    is_progressive: bool
+
+    @classmethod
+    def read(cls, marker: int, segment: bytes) -> "_Frame":
+        if marker != _PROGRESSIVE and marker not in _SEQUENTIAL:
+            raise ValueError("a kind of JPEG that browsers don't read either")
+        height, width, count = struct.unpack_from(">HHB", segment, 5)
+        names, factors, _tables = zip(*struct.iter_unpack("BBB", segment[10 : 10 + 3 * count]), strict=True)
+        across, down = max(both >> 4 for both in factors), max(both & 15 for both in factors)
+        units = -(-width // (8 * across)) * -(-height // (8 * down))
+        blocks = [units * (both >> 4) * (both & 15) for both in factors]
+        return cls(width, height, list(names), blocks, marker == _PROGRESSIVE)
+
+    def blocks_in(self, scan: bytes) -> int:
+        """At most, for the segment that begins a scan."""
+        if scan[4] > 1:
+            return sum(self.blocks)
+        named = [blocks for name, blocks in zip(self.names, self.blocks, strict=True) if name == scan[5]]
+        return max(named, default=0)
+
+
+def _jpeg(data: bytes) -> Header:
+    frame, head, exif, body = _jpeg_head(data)
+    clean = data[:2] + b"".join(head) + data[body:]
+    scans = [sum(frame.blocks)]
+    coefficients = 0
+    if frame.is_progressive or data[body + 4] < len(frame.blocks):  # then libjpeg keeps them all
+        coefficients = 128 * sum(frame.blocks)
+        scans = [
+            frame.blocks_in(data[start:end]) for kind, start, end in _segments(data, body) if kind == _SOS
+        ]
+    side = max(frame.width, frame.height)
+    reduction = next(scale for scale in (8, 4, 2, 1) if side // scale >= ENOUGH or scale == 1)
+    pixels = -(-frame.width // reduction) * -(-frame.height // reduction)
+    decoded = (1 if len(frame.blocks) == 1 else 4) * pixels
+    return Header(
+        "JPEG",
+        frame.width,
+        frame.height,
+        memory=len(clean) + 192 * frame.width + decoded + max(coefficients, _tail(pixels)),
+        seconds=60e-9 * sum(scans) + 10e-9 * len(clean) + 30e-9 * pixels,
+        data=clean,
+        orientation=_orientation(exif),
+        reduction=reduction,
+    )
+
+
+def _jpeg_head(data: bytes) -> tuple[_Frame, list[bytes], bytes, int]:
+    """The frame, the segments that Pillow needs, EXIF, and where the first scan begins."""
+    frame, needed, exif = None, [], b""
+    for marker, start, end in _segments(data, 2):
+        if marker == _SOS:
+            break
+        segment = data[start:end]
+        if marker in _FRAMES:
+            if frame:
+                raise ValueError("a JPEG with two frames")
+            frame = _Frame.read(marker, segment)
+        if marker == _APP1 and segment.startswith(b"Exif\0\0", 4):
+            exif = exif or segment[4:]
+        if not _APP0 <= marker <= _COM or segment[4:9] in (b"JFIF\0", b"Adobe"):
+            needed.append(segment)
+    else:
+        raise ValueError("a JPEG without a scan")
+    if not frame or sum(map(len, needed)) > MOST_TABLES:
+        raise ValueError("a JPEG without a frame, or with more tables than there can be")
+    return frame, needed, exif, start
+
+
+# WebP (RFC 9649)
+
+
+def _webp(data: bytes) -> Header:
+    width, height = _webp_size(data)
+    frames, exif = 0, b""
+    for kind, start, end in _webp_chunks(data):
+        frames += kind == b"ANMF"
+        if kind == b"EXIF":
+            exif = exif or data[start:end]
+    pixels = width * height
+    frames = _frames(frames, pixels)
+    return Header(
+        "WEBP",
+        width,
+        height,
+        # Pillow copies the file and keeps two canvases beside the frame, in every WebP.
+        memory=2 * len(data) + 17 * pixels + _tail(pixels) // 2,
+        seconds=70e-9 * pixels * frames + 10e-9 * len(data),
+        data=data,
+        frames=frames,
+        orientation=_orientation(exif),
+    )
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        across, down = (int.from_bytes(data[start : start + 3], "little") + 1 for start in (24, 27))
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        across, down = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        across, down = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    return across, down
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The kind of every chunk, and where what it contains starts and ends."""
+    start = 20
+    for _ in range(MOST_PARTS):
+        if start > len(data):
+            return
+        kind, length = struct.unpack_from("<4sI", data, start - 8)
+        yield kind, start, start + length
+        start += length + length % 2 + 8
+    raise TooManyPartsError
+
+
+# GIF (CompuServe, GIF89a) and BMP
+
+
+def _gif(data: bytes) -> Header:
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    start = 13 + _gif_table(flags)
+    number = parts = 0
+    for corner in _gif_parts(data, start):
+        parts += 1
+        if corner:  # Pillow widens the screen for a frame that reaches beyond
+            number += 1
+            width, height = max(width, corner[0]), max(height, corner[1])
+        if parts > MOST_PARTS:
+            raise TooManyPartsError
+        if number == MOST_FRAMES:
+            break
+    pixels = width * height
+    frames = _frames(number, pixels)
+    return Header(
+        "GIF",
+        width,
+        height,
+        memory=(1 if frames == 1 else 20) * pixels + _tail(pixels),
+        seconds=frames * 20e-9 * pixels + 1e-6 * parts,
+        data=data,
+        frames=frames,
+    )
+
+
+def _gif_table(flags: int) -> int:
+    """Bytes in a table of colours."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _gif_parts(data: bytes, at: int) -> Iterator[tuple[int, int] | None]:
+    """One for each block and each of its pieces: a frame's right and lower edge, or None."""
+    while at < len(data) and data[at] != 0x3B:
+        if data[at] == 0x2C:
+            left, top, width, height, flags = struct.unpack_from("<HHHHB", data, at + 1)
+            yield left + width, top + height
+            at += 11 + _gif_table(flags)
+        elif data[at] == 0x21:
+            yield None
+            at += 2
+        else:
+            yield None
+            at += 1
+            continue
+        while at < len(data) and data[at]:
+            yield None
+            at += data[at] + 1
+        at += 1
+
+
+def _bmp(data: bytes) -> Header:
+    (size,) = struct.unpack_from("<I", data, 14)
+    if size == 12:
+        width, height, _planes, bits = struct.unpack_from("<HHHH", data, 18)
+        compression = 0
+    else:
+        width, height, _planes, bits, compression = struct.unpack_from("<IIHHI", data, 18)
+        height = 2**32 - height if data[25] == 0xFF else height  # from the top down
+    pixels = width * height
+    # Pillow reads run lengths (1 and 2) in Python.
+    runs = len(data) + pixels if compression in (1, 2) else 0
+    return Header(
+        "BMP",
+        width,
+        height,
+        memory=(1 if bits <= 8 else 4) * pixels + 3 * runs + _tail(pixels),
+        seconds=20e-9 * pixels + 0.5e-6 * runs,
+        data=data,
+    )

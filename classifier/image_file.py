@@ -1,0 +1,276 @@
+"""From any image file to pixels, and from pixels to the small file that is stored.
+
+A file may come from anybody: its format is told by its content, what decoding costs is known before anything
+is decoded, and what would cost more than it may is refused.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from classifier.image_cost import Header, TooManyPartsError, read_header
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # by Pillow's names
+LONGEST_SIDE = 1024  # pixels; a digit needs no more
+MOST_BYTES = 15_000_000  # of a file
+MOST_PIXELS = 20_000_000
+MOST_JPEG_PIXELS = 50_000_000  # a JPEG is decoded at the scale that is needed
+MOST_MEMORY = 52_000_000  # bytes for decoding; the file and the rest of the request come on top
+MOST_SECONDS = 0.25  # of one core for decoding
+COSTLY = 4_000_000  # bytes for decoding
+STRIP = 32  # rows of the result; a larger picture is converted strip by strip
+MOST_STORED = 200_000  # bytes
+QUALITIES = (90, 75, 50, 25)  # of a JPEG that is stored: the first that is small enough
+
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+)
+_OTHERS = (
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG"),
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\1\0", "icon"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    *((b"P%d" % number, "PPM") for number in range(1, 8)),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class DrawingError(ValueError):
+    """The drawing can't be read; `code` is for programs: blank_drawing, not_an_image, unsupported_format or
+    image_too_large."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def decode(data: bytes) -> Pixels:
+    """Return (H, W) grey or (H, W, 3) coloured pixels: upright, opaque, at most LONGEST_SIDE a side; of an
+    animation, the first frame that is not blank. Raises DrawingError."""
+    header = _affordable_header(data)
+    with _readable():
+        frames = _frames(header)
+        first = next(frames)
+        if header.frames == 1:
+            return first
+        return next((pixels for pixels in chain([first], frames) if not _is_blank(pixels)), first)
+
+
+def is_costly(data: bytes) -> bool:
+    """Whether decoding takes more than COSTLY bytes: told from the header, so that a server can let in only
+    as many at once as there is memory for. Raises DrawingError as `decode` would."""
+    return len(data) > COSTLY or _affordable_header(data).memory > COSTLY
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Pillow's decoders raise whatever their format's code stumbles over."""
+    try:
+        yield
+    except TooManyPartsError as error:
+        raise _too_large() from error
+    except Exception as error:
+        raise DrawingError("The file is not a readable image.", code="not_an_image") from error
+
+
+def _too_large() -> DrawingError:
+    return DrawingError(
+        f"To decode this picture would cost too much. A file may have {MOST_BYTES // 10**6} MB, a JPEG "
+        f"{MOST_JPEG_PIXELS // 10**6} megapixels (fewer if it is progressive), any other picture "
+        f"{MOST_PIXELS // 10**6} megapixels (fewer if it is coloured).",
+        code="image_too_large",
+    )
+
+
+def _affordable_header(data: bytes) -> Header:
+    if len(data) > MOST_BYTES:
+        raise _too_large()
+    kind = _format(data)
+    with _readable():
+        header = read_header(kind, data)
+    most = MOST_JPEG_PIXELS if kind == "JPEG" else MOST_PIXELS
+    if header.pixels > most or header.memory > MOST_MEMORY or header.seconds > MOST_SECONDS:
+        raise _too_large()
+    return header
+
+
+def _format(data: bytes) -> str:
+    """One of FORMATS, by the file's first bytes. Raises DrawingError for all others."""
+    for start, name in _STARTS:
+        if data.startswith(start):
+            return name
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        raise DrawingError(
+            "HEIC, HEIF and AVIF pictures can't be read here; please send a JPEG. On an iPhone, share or "
+            "export the photo as JPEG, or choose Settings → Camera → Formats → Most Compatible before you "
+            "take it.",
+            code="unsupported_format",
+        )
+    for start, name in _OTHERS:
+        if data.startswith(start):
+            raise DrawingError(
+                f"{name} files can't be read here; please send a PNG, JPEG, WebP, GIF or BMP.",
+                code="unsupported_format",
+            )
+    raise DrawingError("The file is not a readable image.", code="not_an_image")
+
+
+def _frames(header: Header) -> Iterator[Pixels]:
+    image = Image.open(io.BytesIO(header.data), formats=[header.format])
+    if image.width > header.width or image.height > header.height:
+        raise ValueError("Pillow reads another size than the one whose cost is known")
+    if header.reduction > 1:
+        image.draft(
+            None, (max(1, header.width // header.reduction), max(1, header.height // header.reduction))
+        )
+    with suppress(EOFError):  # an animation that has fewer frames than it says
+        for number in range(header.frames):
+            image.seek(number)
+            image.load()
+            yield _pixels(_upright(_small(image), header.orientation))
+
+
+def _is_blank(pixels: Pixels) -> bool:
+    return bool((pixels == pixels[0, 0]).all())
+
+
+def _small(image: Image.Image) -> Image.Image:
+    """As L, RGB or RGBA, and reduced to LONGEST_SIDE by averaging over areas. A larger picture is never
+    converted as a whole, but strip by strip."""
+    levels = _levels(image) if image.mode == "I;16" else None
+    scale = max(image.size) / LONGEST_SIDE
+    if scale <= 1:
+        return _plain(image, levels)
+    width, height = (max(1, round(side / scale)) for side in image.size)
+    result = Image.new(_plain_mode(image), (width, height))
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        upper, lower = top * image.height / height, bottom * image.height / height
+        strip = _plain(image.crop((0, floor(upper), image.width, ceil(lower))), levels)
+        box = (0, upper - floor(upper), image.width, lower - floor(upper))
+        result.paste(strip.resize((width, bottom - top), Image.Resampling.BOX, box), (0, top))
+    return result
+
+
+def _plain_mode(image: Image.Image) -> str:
+    if image.mode in ("1", "L", "I;16") and not (image.has_transparency_data and image.mode != "I;16"):
+        return "L"
+    return "RGBA" if image.has_transparency_data else "RGB"
+
+
+def _plain(image: Image.Image, levels: Pixels | None) -> Image.Image:
+    if levels is not None:
+        return Image.fromarray(levels[np.asarray(image)])
+    mode = _plain_mode(image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _levels(image: Image.Image) -> Pixels:
+    """The grey of each of 65,536 values: sixteen bits have no agreed white, so the darkest and the lightest
+    pixel span the range."""
+    extremes = np.asarray(image.getextrema(), dtype=np.float32)
+    low, span = extremes[0], max(float(extremes[1] - extremes[0]), 1.0)
+    grey = (np.arange(2**16, dtype=np.float32) - low) * (255 / span)
+    return np.asarray(np.rint(grey.clip(0, 255)), dtype=np.uint8)
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    if image.mode == "L":
+        return np.asarray(image)
+    packed = _packed(image) if image.mode == "RGB" else _on_paper(image)
+    if ((packed ^ packed >> 8) & 0xFFFF).any():  # red and green differ, or green and blue
+        return packed.view(np.uint8).reshape(*packed.shape, 4)[..., :3].copy()
+    return packed.astype(np.uint8)
+
+
+def _packed(image: Image.Image) -> NDArray[np.uint32]:
+    """One number a pixel, red in its lowest byte and alpha in its highest: fewer steps than by channel."""
+    mode = "RGBX" if image.mode == "RGB" else image.mode
+    return np.frombuffer(image.tobytes("raw", mode), "<u4").reshape(image.height, image.width)
+
+
+def _on_paper(image: Image.Image) -> NDArray[np.uint32]:
+    """Lay an RGBA image on white paper where its ink is dark, on black where it is light."""
+    packed = _packed(image)
+    alpha = packed >> 24
+    if alpha.min() == 255:
+        return packed
+    brightness = (packed & 255) + (packed >> 8 & 255) + (packed >> 16 & 255)
+    is_dark = (brightness * alpha).sum(dtype=np.int64) < 128 * max(3 * alpha.sum(dtype=np.int64), 255)
+    inked = _packed(image.convert("RGBa"))
+    return inked + (255 - alpha) * np.uint32(0x010101) if is_dark else inked
+
+
+def encode(pixels: Pixels) -> bytes:
+    """Return our own file of pixels with at most LONGEST_SIDE a side: without metadata, at most MOST_STORED
+    bytes. A PNG, so without loss, where that is small enough; else a JPEG."""
+    return _png(pixels) or _jpeg(Image.fromarray(pixels))
+
+
+def _png(pixels: Pixels) -> bytes | None:
+    """None where it would be too large. Rows without filters and run lengths suit drawings, and take a fifth
+    of the time that Pillow's encoder takes."""
+    height, width = pixels.shape[:2]
+    rows = np.zeros((height, pixels.size // height + 1), np.uint8)
+    rows[:, 1:] = pixels.reshape(height, -1)
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    packed = bytearray()
+    for top in range(0, height, STRIP):
+        packed += packer.compress(rows[top : top + STRIP].data)
+        if len(packed) > MOST_STORED - 100:  # the rest of the file
+            return None
+    packed += packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", bytes(packed)), (b"IEND", b""))
+    file = b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)
+    return file if len(file) <= MOST_STORED else None
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    for quality in QUALITIES:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        if file.tell() <= MOST_STORED:
+            return file.getvalue()
+    return _jpeg(image.reduce(2))
