@@ -1,7 +1,7 @@
 """What an image file is, and what decoding it takes at most, read from its header and markers.
 
 Nothing is decoded here. Pillow is given only what the pixels need: profiles, texts, thumbnails and the like
-are left out where their parsers could cost more than the picture. The constants are what Pillow 13 takes for
+are left out, since their parsers could cost more than the picture. The constants are what Pillow 13 takes for
 the most expensive pictures of each format, with a margin.
 """
 
@@ -11,10 +11,12 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+LONGEST_SIDE = 1024  # pixels, to which larger pictures are reduced; a digit needs no more
+ENOUGH = 1000  # pixels on the longer side, to which a JPEG may be reduced while it is decoded
+STRIP = 500_000  # pixels that are reduced at once
 MOST_FRAMES = 16  # of an animation are looked at
 MOST_FRAME_PIXELS = 2_000_000  # in all frames together, unless the first one alone has more
 MOST_PARTS = 100_000  # chunks, segments or blocks; a GIF of 15 MB has 60,000
-ENOUGH = 1_000  # pixels on the longer side, to which a JPEG may be reduced while it is decoded
 
 
 class TooManyPartsError(ValueError):
@@ -26,7 +28,7 @@ class Header:
     format: str  # Pillow's name
     width: int
     height: int
-    memory: int  # bytes that decoding takes at most, besides the file itself
+    memory: int  # bytes that decoding takes at most, the file itself among them
     seconds: float  # of one core that decoding takes at most
     data: bytes  # as much of the file as Pillow needs
     frames: int = 1  # that are looked at
@@ -39,7 +41,7 @@ class Header:
 
 
 def read_header(kind: str, data: bytes) -> Header:
-    """Raises ValueError, IndexError or struct.error where the file is damaged; TooManyPartsError."""
+    """Raises TooManyPartsError, and whatever a damaged file leads to."""
     read = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "GIF": _gif, "BMP": _bmp}
     header = read[kind](data)
     if not header.pixels:
@@ -47,9 +49,19 @@ def read_header(kind: str, data: bytes) -> Header:
     return header
 
 
-def _tail(pixels: int) -> int:
-    """Bytes for making an array of what was decoded, which by then has at most 1,024 pixels a side."""
-    return 22 * min(pixels, 1_048_576)
+def strip_rows(width: int, height: int) -> int:
+    """The rows of the result that are reduced at once."""
+    return max(1, int(STRIP / width * LONGEST_SIDE / max(width, height)))
+
+
+def _memory(width: int, height: int, decoded: int, transparent: bool) -> int:
+    """Bytes at most while a picture that takes `decoded` bytes is made into an array."""
+    longest = max(width, height)
+    array = (21 if transparent else 14) * min(width * height, LONGEST_SIDE**2)
+    if longest <= LONGEST_SIDE:
+        return decoded + array
+    source_rows = min(height, strip_rows(width, height) * longest // LONGEST_SIDE + 2)
+    return max(decoded + 12 * width * source_rows + 4 * LONGEST_SIDE**2, array)
 
 
 def _frames(number: int, pixels: int) -> int:
@@ -100,14 +112,16 @@ def _png(data: bytes) -> Header:
     chunks = [(start, end), *((start, end) for kind, start, end in others if kind in needed)]
     exif = [data[start + 8 : end - 4] for kind, start, end in others if kind == b"eXIf"]
     clean = data[:8] + b"".join([data[start:end] for start, end in chunks])
+    transparent = colours in (4, 6) or any(kind == b"tRNS" for kind, _, _ in others)
     raw = height * (width * _PNG_CHANNELS[colours] * depth // 8 + 2)
-    pixel = 1 if colours in (0, 3) and depth <= 8 else 2 if colours == 0 else 4
+    pixel = 20 if frames > 1 else 4 if colours in (2, 4, 6) else 2 if depth == 16 else 1
+    each = 20e-9 if frames > 1 else 9e-9 if transparent else 4e-9
     return Header(
         "PNG",
         width,
         height,
-        memory=len(clean) + (pixel if frames == 1 else 20) * width * height + _tail(width * height),
-        seconds=frames * (6e-9 * raw + 15e-9 * width * height) + 18e-9 * len(clean) + 3e-6 * len(chunks),
+        memory=len(data) + len(clean) + _memory(width, height, pixel * width * height, transparent),
+        seconds=frames * (5.5e-9 * raw + each * width * height) + 17e-9 * len(clean) + 3e-6 * len(chunks),
         data=clean,
         frames=frames,
         orientation=_orientation(exif[0]) if exif else 1,
@@ -176,23 +190,22 @@ class _Frame:
 def _jpeg(data: bytes) -> Header:
     frame, head, exif, body = _jpeg_head(data)
     clean = data[:2] + b"".join(head) + data[body:]
-    scans = [sum(frame.blocks)]
-    coefficients = 0
-    if frame.is_progressive or data[body + 4] < len(frame.blocks):  # then libjpeg keeps them all
-        coefficients = 128 * sum(frame.blocks)
-        scans = [
-            frame.blocks_in(data[start:end]) for kind, start, end in _segments(data, body) if kind == _SOS
-        ]
-    side = max(frame.width, frame.height)
-    reduction = next(scale for scale in (8, 4, 2, 1) if side // scale >= ENOUGH or scale == 1)
-    pixels = -(-frame.width // reduction) * -(-frame.height // reduction)
-    decoded = (1 if len(frame.blocks) == 1 else 4) * pixels
+    longest = max(frame.width, frame.height)
+    reduction = next(scale for scale in (8, 4, 2, 1) if longest // scale >= ENOUGH or scale == 1)
+    width, height = -(-frame.width // reduction), -(-frame.height // reduction)
+    decoded = (1 if len(frame.blocks) == 1 else 4) * width * height + 192 * frame.width
+    memory = _memory(width, height, decoded, transparent=False)
+    seconds = 30e-9 * sum(frame.blocks) + 7.5e-9 * len(clean)
+    if frame.is_progressive or data[body + 4] < len(frame.blocks):  # then libjpeg keeps every coefficient
+        memory = max(memory, decoded + 128 * sum(frame.blocks))
+        scans = [data[start:end] for marker, start, end in _segments(data, body) if marker == _SOS]
+        seconds = 65e-9 * sum(map(frame.blocks_in, scans)) + 22e-9 * len(clean)
     return Header(
         "JPEG",
         frame.width,
         frame.height,
-        memory=len(clean) + 192 * frame.width + decoded + max(coefficients, _tail(pixels)),
-        seconds=60e-9 * sum(scans) + 10e-9 * len(clean) + 30e-9 * pixels,
+        memory=len(data) + len(clean) + memory,
+        seconds=seconds + 25e-9 * width * height,
         data=clean,
         orientation=_orientation(exif),
         reduction=reduction,
@@ -226,23 +239,22 @@ def _jpeg_head(data: bytes) -> tuple[_Frame, list[bytes], bytes, int]:
 
 def _webp(data: bytes) -> Header:
     width, height = _webp_size(data)
-    frames, exif = 0, b""
-    for kind, start, end in _webp_chunks(data):
-        frames += kind == b"ANMF"
-        if kind == b"EXIF":
-            exif = exif or data[start:end]
-    pixels = width * height
-    frames = _frames(frames, pixels)
+    chunks = list(_webp_chunks(data))
+    kinds = [kind for kind, _, _ in chunks]
+    exif = [data[start:end] for kind, start, end in chunks if kind == b"EXIF"]
+    frames = _frames(kinds.count(b"ANMF"), width * height)
+    # Pillow copies the file and keeps two canvases beside the frame, in every WebP.
+    decoded = 2 * len(data) + 17 * width * height
+    each_byte = 75e-9 if {b"VP8 ", b"ANMF"} & {*kinds} else 16e-9  # lossy or lossless
     return Header(
         "WEBP",
         width,
         height,
-        # Pillow copies the file and keeps two canvases beside the frame, in every WebP.
-        memory=2 * len(data) + 17 * pixels + _tail(pixels) // 2,
-        seconds=70e-9 * pixels * frames + 10e-9 * len(data),
+        memory=len(data) + _memory(width, height, decoded, transparent=kinds[0] != b"VP8 "),
+        seconds=30e-9 * width * height * frames + each_byte * len(data),
         data=data,
         frames=frames,
-        orientation=_orientation(exif),
+        orientation=_orientation(exif[0]) if exif else 1,
     )
 
 
@@ -286,14 +298,14 @@ def _gif(data: bytes) -> Header:
             raise TooManyPartsError
         if number == MOST_FRAMES:
             break
-    pixels = width * height
-    frames = _frames(number, pixels)
+    frames = _frames(number, width * height)
+    decoded = (20 if frames > 1 else 1) * width * height
     return Header(
         "GIF",
         width,
         height,
-        memory=(1 if frames == 1 else 20) * pixels + _tail(pixels),
-        seconds=frames * 20e-9 * pixels + 1e-6 * parts,
+        memory=len(data) + _memory(width, height, decoded, transparent=True),
+        seconds=frames * (20e-9 if frames > 1 else 9e-9) * width * height + 6e-9 * len(data) + 1e-6 * parts,
         data=data,
         frames=frames,
     )
@@ -332,14 +344,13 @@ def _bmp(data: bytes) -> Header:
     else:
         width, height, _planes, bits, compression = struct.unpack_from("<IIHHI", data, 18)
         height = 2**32 - height if data[25] == 0xFF else height  # from the top down
-    pixels = width * height
-    # Pillow reads run lengths (1 and 2) in Python.
-    runs = len(data) + pixels if compression in (1, 2) else 0
+    runs = len(data) + width * height if compression in (1, 2) else 0  # which Pillow reads in Python
+    decoded = (1 if bits <= 8 else 4) * width * height + 3 * runs
     return Header(
         "BMP",
         width,
         height,
-        memory=(1 if bits <= 8 else 4) * pixels + 3 * runs + _tail(pixels),
-        seconds=20e-9 * pixels + 0.5e-6 * runs,
+        memory=len(data) + _memory(width, height, decoded, transparent=bits == 32),
+        seconds=12e-9 * width * height + 0.6e-6 * runs,
         data=data,
     )

@@ -9,26 +9,25 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain
 from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.image_cost import Header, TooManyPartsError, read_header
+from classifier.image_cost import LONGEST_SIDE as LONGEST_SIDE
+from classifier.image_cost import Header, TooManyPartsError, read_header, strip_rows
 
 Pixels = NDArray[np.uint8]
+Packed = NDArray[np.uint32]  # one number a pixel: red in its lowest byte, alpha in its highest
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # by Pillow's names
-LONGEST_SIDE = 1024  # pixels; a digit needs no more
 MOST_BYTES = 15_000_000  # of a file
 MOST_PIXELS = 20_000_000
 MOST_JPEG_PIXELS = 50_000_000  # a JPEG is decoded at the scale that is needed
-MOST_MEMORY = 52_000_000  # bytes for decoding; the file and the rest of the request come on top
-MOST_SECONDS = 0.25  # of one core for decoding
+MOST_MEMORY = 56_000_000  # bytes for decoding, the file itself among them
+MOST_SECONDS = 0.22  # of one core for decoding
 COSTLY = 4_000_000  # bytes for decoding
-STRIP = 32  # rows of the result; a larger picture is converted strip by strip
 MOST_STORED = 200_000  # bytes
 QUALITIES = (90, 75, 50, 25)  # of a JPEG that is stored: the first that is small enough
 
@@ -80,11 +79,9 @@ def decode(data: bytes) -> Pixels:
     animation, the first frame that is not blank. Raises DrawingError."""
     header = _affordable_header(data)
     with _readable():
-        frames = _frames(header)
-        first = next(frames)
         if header.frames == 1:
-            return first
-        return next((pixels for pixels in chain([first], frames) if not _is_blank(pixels)), first)
+            return _pixels(_small(_open(header)), header)  # what was opened is gone before pixels are made
+        return _animation(header)
 
 
 def is_costly(data: bytes) -> bool:
@@ -148,7 +145,7 @@ def _format(data: bytes) -> str:
     raise DrawingError("The file is not a readable image.", code="not_an_image")
 
 
-def _frames(header: Header) -> Iterator[Pixels]:
+def _open(header: Header) -> Image.Image:
     image = Image.open(io.BytesIO(header.data), formats=[header.format])
     if image.width > header.width or image.height > header.height:
         raise ValueError("Pillow reads another size than the one whose cost is known")
@@ -156,11 +153,19 @@ def _frames(header: Header) -> Iterator[Pixels]:
         image.draft(
             None, (max(1, header.width // header.reduction), max(1, header.height // header.reduction))
         )
-    with suppress(EOFError):  # an animation that has fewer frames than it says
-        for number in range(header.frames):
+    return image
+
+
+def _animation(header: Header) -> Pixels:
+    image = _open(header)
+    first = _pixels(_small(image), header)
+    with suppress(EOFError):  # there may be fewer frames than the header says
+        for number in range(1, header.frames):
+            if not _is_blank(first):
+                break
             image.seek(number)
-            image.load()
-            yield _pixels(_upright(_small(image), header.orientation))
+            first = _pixels(_small(image), header)
+    return first
 
 
 def _is_blank(pixels: Pixels) -> bool:
@@ -170,14 +175,16 @@ def _is_blank(pixels: Pixels) -> bool:
 def _small(image: Image.Image) -> Image.Image:
     """As L, RGB or RGBA, and reduced to LONGEST_SIDE by averaging over areas. A larger picture is never
     converted as a whole, but strip by strip."""
+    image.load()
     levels = _levels(image) if image.mode == "I;16" else None
     scale = max(image.size) / LONGEST_SIDE
     if scale <= 1:
         return _plain(image, levels)
     width, height = (max(1, round(side / scale)) for side in image.size)
     result = Image.new(_plain_mode(image), (width, height))
-    for top in range(0, height, STRIP):
-        bottom = min(top + STRIP, height)
+    rows = strip_rows(*image.size)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
         upper, lower = top * image.height / height, bottom * image.height / height
         strip = _plain(image.crop((0, floor(upper), image.width, ceil(lower))), levels)
         box = (0, upper - floor(upper), image.width, lower - floor(upper))
@@ -186,9 +193,11 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def _plain_mode(image: Image.Image) -> str:
-    if image.mode in ("1", "L", "I;16") and not (image.has_transparency_data and image.mode != "I;16"):
+    if image.mode == "I;16":
         return "L"
-    return "RGBA" if image.has_transparency_data else "RGB"
+    if image.has_transparency_data:
+        return "RGBA"
+    return "L" if image.mode in ("1", "L") else "RGB"
 
 
 def _plain(image: Image.Image, levels: Pixels | None) -> Image.Image:
@@ -207,35 +216,53 @@ def _levels(image: Image.Image) -> Pixels:
     return np.asarray(np.rint(grey.clip(0, 255)), dtype=np.uint8)
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
-
-
-def _pixels(image: Image.Image) -> Pixels:
+def _pixels(image: Image.Image, header: Header) -> Pixels:
+    if header.orientation in _TURNS:
+        image = image.transpose(_TURNS[header.orientation])
     if image.mode == "L":
         return np.asarray(image)
     packed = _packed(image) if image.mode == "RGB" else _on_paper(image)
-    if ((packed ^ packed >> 8) & 0xFFFF).any():  # red and green differ, or green and blue
-        return packed.view(np.uint8).reshape(*packed.shape, 4)[..., :3].copy()
-    return packed.astype(np.uint8)
+    if all(map(_is_grey, _rows(packed))):
+        return packed.astype(np.uint8)
+    return packed.view(np.uint8).reshape(*packed.shape, 4)[..., :3].copy()
 
 
-def _packed(image: Image.Image) -> NDArray[np.uint32]:
-    """One number a pixel, red in its lowest byte and alpha in its highest: fewer steps than by channel."""
+def _packed(image: Image.Image) -> Packed:
     mode = "RGBX" if image.mode == "RGB" else image.mode
     return np.frombuffer(image.tobytes("raw", mode), "<u4").reshape(image.height, image.width)
 
 
-def _on_paper(image: Image.Image) -> NDArray[np.uint32]:
+def _rows(packed: Packed) -> list[Packed]:
+    """A few rows at a time, so that what is computed of them takes little memory."""
+    return np.array_split(packed, packed.size // 100_000 + 1)
+
+
+def _is_grey(packed: Packed) -> bool:
+    return not ((packed ^ packed >> 8) & 0xFFFF).any()  # red and green differ, or green and blue
+
+
+def _on_paper(image: Image.Image) -> Packed:
     """Lay an RGBA image on white paper where its ink is dark, on black where it is light."""
     packed = _packed(image)
-    alpha = packed >> 24
-    if alpha.min() == 255:
+    if packed.min() >= 0xFF000000:  # opaque
         return packed
-    brightness = (packed & 255) + (packed >> 8 & 255) + (packed >> 16 & 255)
-    is_dark = (brightness * alpha).sum(dtype=np.int64) < 128 * max(3 * alpha.sum(dtype=np.int64), 255)
-    inked = _packed(image.convert("RGBa"))
-    return inked + (255 - alpha) * np.uint32(0x010101) if is_dark else inked
+    if not _is_dark(packed):
+        return _packed(image.convert("RGBa"))
+    laid = _packed(image.convert("RGBa")).copy()
+    for rows in _rows(laid):
+        rows += (255 - (rows >> 24)) * np.uint32(0x010101)
+    return laid
+
+
+def _is_dark(packed: Packed) -> bool:
+    """Whether the mean brightness, weighted by alpha, is in the lower half."""
+    brightness = weight = 0
+    for rows in _rows(packed):
+        alpha = rows >> 24
+        weight += 3 * int(alpha.sum(dtype=np.int64))
+        colours = (rows & 255) + (rows >> 8 & 255) + (rows >> 16 & 255)
+        brightness += int((colours * alpha).sum(dtype=np.int64))
+    return brightness < 128 * max(weight, 255)
 
 
 def encode(pixels: Pixels) -> bytes:
@@ -245,15 +272,15 @@ def encode(pixels: Pixels) -> bytes:
 
 
 def _png(pixels: Pixels) -> bytes | None:
-    """None where it would be too large. Rows without filters and run lengths suit drawings, and take a fifth
-    of the time that Pillow's encoder takes."""
+    """None where it would be too large. Rows without filters suit drawings, and take a fifth of the time
+    that Pillow's encoder takes; run lengths do where a pixel is one byte."""
     height, width = pixels.shape[:2]
     rows = np.zeros((height, pixels.size // height + 1), np.uint8)
     rows[:, 1:] = pixels.reshape(height, -1)
-    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE if pixels.ndim == 2 else zlib.Z_DEFAULT_STRATEGY)
     packed = bytearray()
-    for top in range(0, height, STRIP):
-        packed += packer.compress(rows[top : top + STRIP].data)
+    for strip in np.array_split(rows, height // 32 + 1):
+        packed += packer.compress(strip.data)
         if len(packed) > MOST_STORED - 100:  # the rest of the file
             return None
     packed += packer.flush()

@@ -1,26 +1,39 @@
 """From any image file to pixels, and from pixels to the file that is stored."""
 
 import io
+import json
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from classifier.image_file import DrawingError, Pixels, decode
+from classifier.image_file import LONGEST_SIDE, MOST_STORED, DrawingError, Pixels, decode, encode, is_costly
+from tests import samples
+from tests.pictures import (
+    AFFORDABLE,
+    TOO_LARGE,
+    animation,
+    bmp,
+    file,
+    noise,
+    photo,
+    png,
+    segments,
+    with_segments,
+)
+from tests.reading_cost import Reading
+from training.drawings import Hand, draw
 
-RANDOM = np.random.default_rng(0)
+CANVAS = draw(samples.strokes().strokes[2], Hand())
 
 
-def file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def refusal(data: bytes) -> str:
+def refusal(data: bytes) -> DrawingError:
     with pytest.raises(DrawingError) as caught:
         decode(data)
-    return caught.value.code
+    return caught.value
 
 
 def decode_plainly(data: bytes) -> Pixels:
@@ -37,7 +50,7 @@ def decode_plainly(data: bytes) -> Pixels:
         pixels = colours * alpha + (255 if lightness < 128 else 0) * (1 - alpha)
     else:
         pixels = np.atleast_3d(np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")))
-    rounded = np.rint(pixels).astype(np.uint8)
+    rounded: Pixels = np.rint(pixels).astype(np.uint8)
     is_grey = (rounded == rounded[..., :1]).all()
     return rounded[..., 0] if is_grey else rounded
 
@@ -82,7 +95,7 @@ def random_picture(rng: np.random.Generator, mode: str) -> tuple[Image.Image, di
 @pytest.mark.parametrize(("kind", "mode"), KINDS)
 def test_any_picture_has_the_values_that_plain_decoding_gives(kind: str, mode: str) -> None:
     rng = np.random.default_rng(KINDS.index((kind, mode)))
-    for _ in range(40):
+    for _ in range(25):
         image, options = random_picture(rng, mode)
         if kind in ("JPEG", "WEBP", "PNG"):
             exif = Image.Exif()
@@ -94,3 +107,225 @@ def test_any_picture_has_the_values_that_plain_decoding_gives(kind: str, mode: s
         pixels = decode(data)
         assert pixels.dtype == np.uint8
         assert np.array_equal(pixels, decode_plainly(data))
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_is_turned_as_its_exif_says(kind: str, turned: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    data = file(photo(60, 40), kind, exif=exif)
+    assert np.array_equal(decode(data), decode_plainly(data))
+    assert decode(data).shape == ((40, 60, 3) if turned < 5 else (60, 40, 3))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("entry", [(0x0112, 3, 1, 9), (0x0112, 3, 1, 0), (0x0111, 3, 1, 6)])
+def test_exif_that_says_nothing_of_it_turns_nothing(order: str, entry: tuple[int, ...]) -> None:
+    start = struct.pack(order + "2sHIH", b"II" if order == "<" else b"MM", 42, 8, 1)
+    exif = b"Exif\0\0" + start + struct.pack(order + "HHIHH", *entry, 0)
+    upright = file(photo(60, 40), "JPEG")
+    for body in (exif, exif[:20], b"Exif\0\0", b"Exif\0\0nonsense" * 9):
+        assert np.array_equal(decode(with_segments(upright, segments(0xE1, [body]))), decode(upright))
+
+
+LARGE = {"1": "PNG", "L": "PNG", "P": "GIF", "RGB": "BMP", "RGBA": "PNG", "CMYK": "JPEG", "I;16": "PNG"}
+
+
+@pytest.mark.parametrize("mode", LARGE)
+@pytest.mark.parametrize(("size", "shape"), [((1_500, 700), (478, 1024)), ((300, 4_100), (1024, 75))])
+def test_a_larger_picture_is_reduced_by_averaging(
+    mode: str, size: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    image = photo(*size).convert("L").convert("RGB")
+    if mode == "I;16":
+        data = file(Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257))
+    else:
+        data = file(image.convert(mode), LARGE[mode])
+    whole = Image.fromarray(decode_plainly(data)).convert("L")
+    expected = np.asarray(whole.resize(shape[::-1], Image.Resampling.BOX), np.float32)
+    pixels = decode(data)
+    grey = np.asarray(Image.fromarray(pixels).convert("L"), np.float32)
+    assert pixels.shape[:2] == shape
+    assert np.abs(grey - expected).mean() < (4 if mode == "CMYK" else 1.5)  # reduced by libjpeg first
+
+
+@pytest.mark.parametrize(
+    ("side", "longest"), [(1024, 1024), (1025, 1024), (1999, 1024), (2000, 1000), (8100, 1013)]
+)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(side: int, longest: int, progressive: bool) -> None:
+    small = Image.linear_gradient("L")
+    data = file(small.resize((side, 400)), "JPEG", progressive=progressive)
+    pixels = decode(data)
+    assert pixels.shape[1] == longest
+    expected = np.asarray(small.resize(pixels.shape[::-1]), np.float32)
+    assert np.abs(pixels.astype(np.float32) - expected).mean() < 4
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_the_first_frame_that_is_not_blank_counts(kind: str) -> None:
+    digit = Image.open(io.BytesIO(CANVAS)).convert("L")
+    blank, other = Image.new("L", digit.size, 255), digit.transpose(Image.Transpose.ROTATE_90)
+    drawing = animation(
+        kind, [blank, Image.new("L", digit.size, 254), digit, other], lossless=True, duration=9
+    )
+    assert np.array_equal(decode(drawing), np.asarray(digit))
+    assert np.array_equal(decode(animation(kind, [digit, other], lossless=True)), np.asarray(digit))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_an_animation_of_nothing_is_blank(kind: str) -> None:
+    pixels = decode(
+        animation(kind, [Image.new("L", (50, 40), 9 + number) for number in range(40)], lossless=True)
+    )
+    assert pixels.shape == (40, 50)
+    assert len(np.unique(pixels)) == 1
+
+
+def test_the_picture_before_an_animation_counts_too() -> None:
+    frames = [Image.new("L", (50, 40), 9), photo(50, 40).convert("L")]
+    data = file(frames[0], save_all=True, default_image=True, append_images=[frames[0], frames[1]])
+    assert np.array_equal(decode(data), np.asarray(frames[1]))
+
+
+def test_a_jpeg_with_more_pictures_is_its_first() -> None:
+    first = photo(60, 40)
+    assert np.array_equal(
+        decode(animation("MPO", [first, noise(60, 40)])), decode_plainly(file(first, "JPEG"))
+    )
+
+
+HEADS = {
+    "TIFF": file(photo(9, 9), "TIFF"),
+    "PPM": file(photo(9, 9), "PPM"),
+    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "PDF": b"%PDF-1.7\n",
+    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "JPEG 2000": file(photo(99, 99), "JPEG2000"),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_other_formats_are_named_with_those_that_are_read(name: str) -> None:
+    error = refusal(HEADS[name])
+    assert error.code == "unsupported_format"
+    assert str(error) == f"{name} files can't be read here; please send a PNG, JPEG, WebP, GIF or BMP."
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_an_iphones_format_is_refused_with_the_way_to_send_a_jpeg(brand: bytes) -> None:
+    error = refusal(struct.pack(">I4s4s", 24, b"ftyp", brand) + bytes(500))
+    assert error.code == "unsupported_format"
+    assert "Settings → Camera → Formats → Most Compatible" in str(error)
+
+
+WHOLE = {
+    "PNG": CANVAS,
+    "JPEG": file(photo(60, 40), "JPEG"),
+    "progressive JPEG": file(photo(60, 40), "JPEG", progressive=True),
+    "WEBP": file(photo(60, 40), "WEBP"),
+    "lossless WEBP": file(photo(60, 40), "WEBP", lossless=True),
+    "GIF": file(photo(60, 40), "GIF"),
+    "BMP": file(photo(60, 40), "BMP"),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_file_that_was_cut_off_is_no_image(kind: str) -> None:
+    for size in {*range(1, 60), len(WHOLE[kind]) // 2}:
+        if size < len(WHOLE[kind]):
+            assert refusal(WHOLE[kind][:size]).code == "not_an_image"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"no image", b"BMW", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP"]
+)
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    assert refusal(data).code == "not_an_image"
+
+
+def test_jpegs_of_kinds_that_browsers_do_not_read_are_refused() -> None:
+    data = WHOLE["JPEG"]
+    frame = data.index(b"\xff\xc0")
+    for marker in (0xC3, 0xC9, 0xCA):  # lossless; arithmetic coding
+        assert refusal(data[: frame + 1] + bytes([marker]) + data[frame + 2 :]).code == "not_an_image"
+    twice = data[:frame] + data[frame : frame + 19] + data[frame:]
+    assert refusal(twice).code == "not_an_image"
+
+
+def test_a_bitmap_with_run_lengths_is_read_while_it_is_small() -> None:
+    assert (decode(bmp(200, 100, 1, b"\xc8\x07\0\0" * 100)) == 7).all()
+
+
+@pytest.fixture(scope="module")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reading]:
+    """What it takes to read each file, in a process of its own."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, make in (TOO_LARGE | AFFORDABLE).items():
+        (folder / name).write_bytes(make())
+    command = [sys.executable, "-W", "error", "-m", "tests.reading_cost", str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not result.stderr
+    lines: list[Reading] = [json.loads(line) for line in result.stdout.splitlines()]
+    return {reading["name"]: reading for reading in lines}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_would_cost_too_much_is_refused_from_its_header(readings: dict[str, Reading], name: str) -> None:
+    assert readings[name]["outcome"] == "image_too_large"
+    assert readings[name]["megabytes"] < 25
+    assert readings[name]["seconds"] < 0.5
+
+
+@pytest.mark.parametrize("name", AFFORDABLE)
+def test_what_is_decoded_stays_within_bounds(readings: dict[str, Reading], name: str) -> None:
+    damaged = {"jpeg-many-tables", "bmp-run-lengths-with-no-effect"}
+    assert (readings[name]["outcome"] == "not_an_image") == (name in damaged)
+    assert readings[name]["outcome"] != "image_too_large"
+    assert readings[name]["megabytes"] < 60
+    assert readings[name]["seconds"] < 1
+
+
+def test_only_large_decodes_are_costly() -> None:
+    assert not is_costly(CANVAS)
+    assert not is_costly(file(photo(400, 400), "JPEG"))
+    assert is_costly(file(photo(1_600, 1_200), "JPEG"))
+    assert is_costly(png(4_000, 3_000))
+    with pytest.raises(DrawingError):
+        is_costly(TOO_LARGE["jpeg-largest"]())
+
+
+STORED_WITHOUT_LOSS = {
+    "canvas": decode(CANVAS),
+    "coloured": decode(file(noise(200, 300))),
+    "one pixel": np.full((1, 1), 7, np.uint8),
+    "one row": np.arange(LONGEST_SIDE, dtype=np.uint8)[None],
+    "flat": np.full((LONGEST_SIDE, LONGEST_SIDE, 3), (9, 99, 199), np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", STORED_WITHOUT_LOSS)
+def test_what_is_stored_comes_back_as_it_was(name: str) -> None:
+    pixels = STORED_WITHOUT_LOSS[name]
+    assert encode(pixels).startswith(b"\x89PNG")
+    assert len(encode(pixels)) <= MOST_STORED
+    assert np.array_equal(decode(encode(pixels)), pixels)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(pixels)))), pixels)
+
+
+@pytest.mark.parametrize("pixels", [noise(1024, 1024), noise(1024, 1024, "L"), photo(1024, 900)], ids=str)
+def test_what_is_stored_is_small_whatever_the_picture(pixels: Image.Image) -> None:
+    stored = encode(np.asarray(pixels))
+    assert len(stored) <= MOST_STORED
+    assert max(decode(stored).shape) >= 512
+
+
+def test_nothing_but_pixels_is_stored() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "maker of the camera"
+    for kind in ("PNG", "JPEG", "WEBP"):
+        data = file(photo(1_400, 900), kind, exif=exif, comment=b"a comment")
+        assert b"maker of the camera" in data
+        assert not Image.open(io.BytesIO(encode(decode(data)))).getexif()
+        assert b"maker of the camera" not in encode(decode(data))
