@@ -27,7 +27,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sys.addaudithook(refuse_programs)
-    warnings.simplefilter("error")
     print(json.dumps(read_damaged(options.count, options.seed)))
 
 
@@ -36,20 +35,23 @@ def refuse_programs(event: str, _arguments: tuple[object, ...]) -> None:
         raise SystemExit(f"A program was started: {event}")
 
 
-def read_damaged(count: int, seed: int) -> dict[str, object]:
+def read_damaged(count: int, seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     whole = whole_files()
     outcomes: Counter[str] = Counter()
     slowest, before = 0.0, peak()
-    for _ in range(count):
-        data = damage(whole[rng.integers(len(whole))], rng)
-        start = time.process_time()
-        outcomes[outcome(data)] += 1
-        slowest = max(slowest, time.process_time() - start)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for _ in range(count):
+            data = damage(whole[rng.integers(len(whole))], rng)
+            start = time.process_time()
+            outcomes[outcome(data)] += 1
+            slowest = max(slowest, time.process_time() - start)
     return {
         "files": count,
         "most megabytes": round((peak() - before) / 1e6, 1),
         "most seconds": round(slowest, 3),
+        "warnings": len(warned),
         **outcomes,
     }
 
@@ -75,7 +77,7 @@ def whole_files() -> list[bytes]:
         file(transparent, "WEBP", lossless=True),
         *(animation(kind, [grey, coloured, grey]) for kind in ("PNG", "GIF", "WEBP", "MPO")),
     ]
-    return [data for data in saved if data] + more * 5
+    return [data for data in saved if data and len(data) < 100_000] + more * 5
 
 
 def to_mode(image: Image.Image, mode: str) -> Image.Image:

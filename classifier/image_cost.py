@@ -16,7 +16,8 @@ ENOUGH = 1000  # pixels on the longer side, to which a JPEG may be reduced while
 STRIP = 500_000  # pixels that are reduced at once
 MOST_FRAMES = 16  # of an animation are looked at
 MOST_FRAME_PIXELS = 2_000_000  # in all frames together, unless the first one alone has more
-MOST_PARTS = 100_000  # chunks, segments or blocks; a GIF of 15 MB has 60,000
+MOST_PARTS = 20_000  # chunks or segments of a file
+MOST_BLOCKS = 65_000  # of a GIF, which has 60,000 in 15 MB
 
 
 class TooManyPartsError(ValueError):
@@ -61,7 +62,7 @@ def _memory(width: int, height: int, decoded: int, transparent: bool) -> int:
     if longest <= LONGEST_SIDE:
         return decoded + array
     source_rows = min(height, strip_rows(width, height) * longest // LONGEST_SIDE + 2)
-    return max(decoded + 12 * width * source_rows + 4 * LONGEST_SIDE**2, array)
+    return max(decoded + 14 * width * source_rows + 4 * LONGEST_SIDE**2, array)
 
 
 def _frames(number: int, pixels: int) -> int:
@@ -71,7 +72,7 @@ def _frames(number: int, pixels: int) -> int:
 def _orientation(exif: bytes) -> int:
     exif = exif.removeprefix(b"Exif\0\0")
     order = ">" if exif.startswith(b"MM") else "<"
-    with contextlib.suppress(struct.error):  # damaged: as if there were none
+    with contextlib.suppress(struct.error):  # damaged, or there is none
         (start,) = struct.unpack_from(order + "I", exif, 4)
         (count,) = struct.unpack_from(order + "H", exif, start)
         for entry in range(count):
@@ -92,7 +93,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """The kind, start and end of every chunk."""
     start = 8
     for _ in range(MOST_PARTS):
-        if start >= len(data):
+        if start + 8 > len(data):
             return
         length, kind = struct.unpack_from(">I4s", data, start)
         yield kind, start, start + length + 12
@@ -110,12 +111,12 @@ def _png(data: bytes) -> Header:
     frames = _frames(_apng_frames(data, others), width * height)
     needed = _PNG_PIXELS | _PNG_ANIMATION if frames > 1 else _PNG_PIXELS
     chunks = [(start, end), *((start, end) for kind, start, end in others if kind in needed)]
-    exif = [data[start + 8 : end - 4] for kind, start, end in others if kind == b"eXIf"]
+    exif = next((data[start + 8 : end - 4] for kind, start, end in others if kind == b"eXIf"), b"")
     clean = data[:8] + b"".join([data[start:end] for start, end in chunks])
     transparent = colours in (4, 6) or any(kind == b"tRNS" for kind, _, _ in others)
     raw = height * (width * _PNG_CHANNELS[colours] * depth // 8 + 2)
     pixel = 20 if frames > 1 else 4 if colours in (2, 4, 6) else 2 if depth == 16 else 1
-    each = 20e-9 if frames > 1 else 9e-9 if transparent else 4e-9
+    each = 20e-9 if frames > 1 else 12e-9 if transparent else 3e-9 if colours == 0 else 5e-9
     return Header(
         "PNG",
         width,
@@ -124,7 +125,7 @@ def _png(data: bytes) -> Header:
         seconds=frames * (5.5e-9 * raw + each * width * height) + 17e-9 * len(clean) + 3e-6 * len(chunks),
         data=clean,
         frames=frames,
-        orientation=_orientation(exif[0]) if exif else 1,
+        orientation=_orientation(exif),
     )
 
 
@@ -134,12 +135,13 @@ def _apng_frames(data: bytes, chunks: Sequence[tuple[bytes, int, int]]) -> int:
     if len(controls) != 1:
         return 1
     (frames,) = struct.unpack_from(">I", data, controls[0] + 8)
-    return int(frames) + 1 if 0 < frames <= 0x80000000 else 1  # and the picture for who can't animate
+    return int(frames) + 1 if 0 < frames <= 0x80000000 else 1  # one more: the still picture before it
 
 
 # JPEG (ITU-T T.81)
 
-_EOI, _SOS, _APP0, _APP1, _COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xFE
+_EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
+_TABLES = {0xC4, 0xDB, 0xDD}  # of codes, of quantization, and how often coding restarts
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")  # restarts are part of the coded data
@@ -225,7 +227,7 @@ def _jpeg_head(data: bytes) -> tuple[_Frame, list[bytes], bytes, int]:
             frame = _Frame.read(marker, segment)
         if marker == _APP1 and segment.startswith(b"Exif\0\0", 4):
             exif = exif or segment[4:]
-        if not _APP0 <= marker <= _COM or segment[4:9] in (b"JFIF\0", b"Adobe"):
+        if marker in _FRAMES | _TABLES or segment[4:9] in (b"JFIF\0", b"Adobe"):
             needed.append(segment)
     else:
         raise ValueError("a JPEG without a scan")
@@ -241,20 +243,21 @@ def _webp(data: bytes) -> Header:
     width, height = _webp_size(data)
     chunks = list(_webp_chunks(data))
     kinds = [kind for kind, _, _ in chunks]
-    exif = [data[start:end] for kind, start, end in chunks if kind == b"EXIF"]
+    exif = next((data[start:end] for kind, start, end in chunks if kind == b"EXIF"), b"")
     frames = _frames(kinds.count(b"ANMF"), width * height)
-    # Pillow copies the file and keeps two canvases beside the frame, in every WebP.
-    decoded = 2 * len(data) + 17 * width * height
+    # Pillow copies the file, and keeps two canvases beside the frame in every WebP.
+    decoding = 2 * len(data) + 17 * width * height
+    decoded = len(data) + 13 * width * height
     each_byte = 75e-9 if {b"VP8 ", b"ANMF"} & {*kinds} else 16e-9  # lossy or lossless
     return Header(
         "WEBP",
         width,
         height,
-        memory=len(data) + _memory(width, height, decoded, transparent=kinds[0] != b"VP8 "),
+        memory=len(data) + max(decoding, _memory(width, height, decoded, transparent=kinds[0] != b"VP8 ")),
         seconds=30e-9 * width * height * frames + each_byte * len(data),
         data=data,
         frames=frames,
-        orientation=_orientation(exif[0]) if exif else 1,
+        orientation=_orientation(exif),
     )
 
 
@@ -285,28 +288,33 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 # GIF (CompuServe, GIF89a) and BMP
 
 
+_GIF_BLOCK = re.compile(rb"[!,;]")  # an extension, a frame, or the end
+
+
 def _gif(data: bytes) -> Header:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    start = 13 + _gif_table(flags)
-    number = parts = 0
-    for corner in _gif_parts(data, start):
-        parts += 1
-        if corner:  # Pillow widens the screen for a frame that reaches beyond
+    screen = 13 + _gif_table(flags)
+    kept, number = [data[:screen]], 0
+    for start, end in _gif_blocks(data, screen):
+        if data[start] == ord(","):
+            left, top, across, down = struct.unpack_from("<HHHH", data, start + 1)
+            width, height = max(width, left + across), max(height, top + down)  # as Pillow widens the screen
             number += 1
-            width, height = max(width, corner[0]), max(height, corner[1])
-        if parts > MOST_PARTS:
-            raise TooManyPartsError
+        elif data[start + 1 : start + 3] != b"\xf9\4":  # which says what is transparent
+            continue
+        kept.append(data[start:end])
         if number == MOST_FRAMES:
             break
+    clean = b"".join(kept)
     frames = _frames(number, width * height)
     decoded = (20 if frames > 1 else 1) * width * height
     return Header(
         "GIF",
         width,
         height,
-        memory=len(data) + _memory(width, height, decoded, transparent=True),
-        seconds=frames * (20e-9 if frames > 1 else 9e-9) * width * height + 6e-9 * len(data) + 1e-6 * parts,
-        data=data,
+        memory=len(data) + len(clean) + _memory(width, height, decoded, transparent=True),
+        seconds=frames * (20e-9 if frames > 1 else 11e-9) * width * height + 10e-9 * len(clean),
+        data=clean,
         frames=frames,
     )
 
@@ -316,24 +324,19 @@ def _gif_table(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _gif_parts(data: bytes, at: int) -> Iterator[tuple[int, int] | None]:
-    """One for each block and each of its pieces: a frame's right and lower edge, or None."""
-    while at < len(data) and data[at] != 0x3B:
-        if data[at] == 0x2C:
-            left, top, width, height, flags = struct.unpack_from("<HHHHB", data, at + 1)
-            yield left + width, top + height
-            at += 11 + _gif_table(flags)
-        elif data[at] == 0x21:
-            yield None
-            at += 2
-        else:
-            yield None
-            at += 1
-            continue
-        while at < len(data) and data[at]:
-            yield None
-            at += data[at] + 1
-        at += 1
+def _gif_blocks(data: bytes, end: int) -> Iterator[tuple[int, int]]:
+    """The start and end of every extension and frame. A last one that can't be whole is left out."""
+    blocks = 0
+    while (found := _GIF_BLOCK.search(data, end)) and found[0] != b";" and found.end() + 9 < len(data):
+        start = found.start()
+        end = start + (2 if found[0] == b"!" else 11 + _gif_table(data[start + 9]))
+        while end < len(data) and data[end]:
+            end += data[end] + 1
+            blocks += 1
+            if blocks > MOST_BLOCKS:
+                raise TooManyPartsError
+        end += 1
+        yield start, end
 
 
 def _bmp(data: bytes) -> Header:

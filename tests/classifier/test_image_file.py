@@ -189,6 +189,13 @@ def test_the_picture_before_an_animation_counts_too() -> None:
     assert np.array_equal(decode(data), np.asarray(frames[1]))
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_a_frame_is_read_though_a_later_one_is_damaged(kind: str) -> None:
+    first, second = photo(60, 40).convert("L"), noise(60, 40, "L")
+    data = animation(kind, [first, second])
+    assert np.array_equal(decode(data[:-300] + b"\xee" * 300), np.asarray(first))
+
+
 def test_a_jpeg_with_more_pictures_is_its_first() -> None:
     first = photo(60, 40)
     assert np.array_equal(
