@@ -21,7 +21,7 @@ from classifier.image_cost import Header, TooManyPartsError, read_header, strip_
 Pixels = NDArray[np.uint8]
 Packed = NDArray[np.uint32]  # one number a pixel: red in its lowest byte, alpha in its highest
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # by Pillow's names
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # by Pillow's names: all that is read anywhere
 MOST_BYTES = 15_000_000  # of a file
 MOST_PIXELS = 20_000_000
 MOST_JPEG_PIXELS = 50_000_000  # a JPEG is decoded at the scale that is needed
@@ -158,14 +158,14 @@ def _open(header: Header) -> Image.Image:
 
 def _animation(header: Header) -> Pixels:
     image = _open(header)
-    first = _pixels(_small(image), header)
+    pixels = _pixels(_small(image), header)
     with suppress(EOFError):  # there may be fewer frames than the header says
         for number in range(1, header.frames):
-            if not _is_blank(first):
+            if not _is_blank(pixels):
                 break
             image.seek(number)
-            first = _pixels(_small(image), header)
-    return first
+            pixels = _pixels(_small(image), header)
+    return pixels
 
 
 def _is_blank(pixels: Pixels) -> bool:
