@@ -1,5 +1,7 @@
 """gunicorn's settings; it reads this file by itself when started in this folder."""
 
+import ctypes
+import gc
 import os
 import shutil
 import tempfile
@@ -14,7 +16,12 @@ from prometheus_client import multiprocess
 
 from mnistsite import settings
 
+M_MMAP_THRESHOLD = -3  # of malloc.h
+
 torch.set_num_threads(1)
+# Without this, glibc would keep the memory of large pictures for each thread that has read some.
+if hasattr(ctypes.CDLL(None), "mallopt"):
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1_000_000)
 
 wsgi_app = "mnistsite.wsgi"
 bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
@@ -28,6 +35,12 @@ keepalive = 75
 worker_tmp_dir = "/dev/shm"  # noqa: S108
 max_requests = 100_000
 max_requests_jitter = 10_000
+
+
+def when_ready(server: object) -> None:
+    """What is loaded by now stays: no collection looks through it again, and the workers share its memory."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server: object, worker: object) -> None:
