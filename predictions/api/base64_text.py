@@ -1,15 +1,15 @@
 """Base64 as programs write it (RFC 4648), and data URLs (RFC 2397)."""
 
 import binascii
-import io
 import re
 from collections.abc import Iterator
+from io import BytesIO
 
-PIECE = 60_000  # characters decoded at a time: a large picture is never in memory a third time
+PIECE = 60_000  # characters decoded at a time, so that no third copy of a large picture is made
 DATA_URL = re.compile(r"\s*data:[^,]{0,1000};base64\s*,", re.IGNORECASE)
 STANDARD = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = b" \t\r\n\f\v"
-# What clients escape in a data URL. All 256 would be as easy, and would cost two seconds in a long text.
+# What clients escape in a data URL. To read all 256 would be as easy, and cost two seconds in a long text.
 ESCAPES = {b"%2B": b"+", b"%2F": b"/", b"%3D": b"=", b"%0A": b"\n", b"%0D": b"\r", b"%20": b" "}
 ESCAPES |= {escape.lower(): meant for escape, meant in ESCAPES.items()}
 
@@ -19,15 +19,18 @@ def decode_base64(text: str) -> bytes:
     url-safe alphabet, with its padding or without. Raises ValueError for anything else.
     """
     prefix = DATA_URL.match(text)
-    decoded, letters = io.BytesIO(), b""
-    for piece in _pieces(text, prefix.end() if prefix else 0):
-        letters += (_unescape(piece) if prefix else piece).translate(STANDARD, WHITESPACE)
-        whole = max(0, len(letters) - 1) // 4 * 4  # the last letters wait: they alone may be padded
-        if letters.find(b"=", 0, whole) >= 0:
-            raise ValueError("padding in the middle")
-        decoded.write(binascii.a2b_base64(letters[:whole], strict_mode=True))
-        letters = letters[whole:]
-    decoded.write(binascii.a2b_base64(letters + b"=" * (-len(letters) % 4), strict_mode=True))
+    decoded, letters = BytesIO(), b""
+    try:
+        for piece in _pieces(text, prefix.end() if prefix else 0):
+            letters += (_unescape(piece) if prefix else piece).translate(STANDARD, WHITESPACE)
+            whole = max(0, len(letters) - 1) // 4 * 4  # the last letters wait: they alone may be padded
+            if letters.find(b"=", 0, whole) >= 0:
+                raise ValueError("is not base64")
+            decoded.write(binascii.a2b_base64(letters[:whole], strict_mode=True))
+            letters = letters[whole:]
+        decoded.write(binascii.a2b_base64(letters + b"=" * (-len(letters) % 4), strict_mode=True))
+    except binascii.Error:
+        raise ValueError("is not base64") from None
     return decoded.getvalue()
 
 

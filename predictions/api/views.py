@@ -53,7 +53,9 @@ def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int
     openapi_extra=description.PREDICT,
 )
 def predict(request: HttpRequest) -> Status[dict[str, Any]]:
-    """Read a drawing: JSON, a form, or a picture's file as the body. The answer is in the log before it is sent.
+    """Read a drawing. The answer is in the log before it is sent.
+
+    A picture may come in JSON, in a form, or as its file alone:
 
         curl -F image=@photo.jpg http://localhost:8000/api/predict
         curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://localhost:8000/api/predict
