@@ -142,7 +142,7 @@ def read_json(body: Body) -> Any:  # noqa: ANN401
 
 
 # Between two quotes, and not between two strings, where a colon, a comma or a bracket would come first.
-LONG_STRING = re.compile(rb'"(?=\s*[\w+/-])[^"]{%d}' % LONG)
+LONG_STRING = re.compile(rb'"(?=\s*[\w+/\\-])[^"]{%d}' % LONG)
 CUT = "(cut out)"
 
 
