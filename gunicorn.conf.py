@@ -16,12 +16,13 @@ from prometheus_client import multiprocess
 
 from mnistsite import settings
 
-M_MMAP_THRESHOLD = -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 torch.set_num_threads(1)
-# Without this, glibc would keep the memory of large pictures for each thread that has read some.
-if hasattr(ctypes.CDLL(None), "mallopt"):
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1_000_000)
+# glibc takes larger and larger blocks from its heaps, which then keep what a few large pictures have needed.
+if hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    libc.mallopt(M_MMAP_THRESHOLD, 4_000_000)
+    libc.mallopt(M_TRIM_THRESHOLD, 16_000_000)  # else 128 kB, and every answer would give back and take anew
 
 wsgi_app = "mnistsite.wsgi"
 bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
