@@ -146,8 +146,10 @@ CSRF_COOKIE_SECURE = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-# The largest body that the API reads, in bytes.
+# The largest body, in bytes, save for pictures: see predictions/api/bodies.py.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+# So many pictures that are large, or costly to decode, may one web process have at a time: 60 MB for each.
+LARGE_AT_ONCE = env.int("LARGE_AT_ONCE", 2, validate=validate.Range(min=1))
 # Requests a second from one address to one web process; behind a proxy, the address that it names.
 API_RATE = env.str("API_RATE", "100/s")
 NINJA_NUM_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=AT_LEAST_0)

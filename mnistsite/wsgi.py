@@ -2,9 +2,12 @@
 
 import os
 
+import django
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
+
+from mnistsite.handler import Handler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mnistsite.settings")
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+application = Handler()
 call_command("check")

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.test import Client, override_settings
+from hypothesis import settings as hypothesis_settings
 from PIL import Image, ImageDraw
 
 from mnistsite import local
@@ -21,6 +22,10 @@ from tests.browser import CHROMIUM
 
 # pytest-django has read the settings by now, and connects to nothing before the first test asks for it.
 local.provide()
+
+# Nothing is timed, and nothing is written.
+hypothesis_settings.register_profile("ours", deadline=None, database=None)
+hypothesis_settings.load_profile("ours")
 
 # Tests have little to compute at a time; two threads would wait for each other's processor.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

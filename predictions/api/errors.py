@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -17,7 +17,12 @@ from predictions.serving import NoActiveVersionError
 logger = logging.getLogger(__name__)
 SECONDS_TO_RETRY = 2
 # The HTTP status of each DrawingError, by its code.
-DRAWING_STATUS = {"blank_drawing": 422, "not_an_image": 400, "image_too_large": 413}
+DRAWING_STATUS = {
+    "blank_drawing": 422,
+    "not_an_image": 400,
+    "image_too_large": 413,
+    "unsupported_format": 415,
+}
 
 
 class ApiError(Exception):
@@ -60,6 +65,10 @@ def answer_errors(api: NinjaAPI) -> None:
     def too_large(request: HttpRequest, problem: RequestDataTooBig) -> HttpResponse:
         return error(413, "too_large", "The request is larger than 1 MB.")
 
+    @api.exception_handler(UnreadablePostError)
+    def incomplete(request: HttpRequest, problem: UnreadablePostError) -> HttpResponse:
+        return error(408, "incomplete", "The request's body broke off, or took too long.")
+
     @api.exception_handler(HttpError)
     def other(request: HttpRequest, problem: HttpError) -> HttpResponse:
         codes = {400: "not_json", 429: "too_many_requests"}
@@ -79,18 +88,28 @@ def answer_errors(api: NinjaAPI) -> None:
 
 
 class JsonErrorsMiddleware:
-    """Gives the API's shape to the errors that Django answers itself, such as 404 and 405."""
+    """Gives the API's shape to the errors that Django answers itself, such as 404 and 405.
+
+    Compressed bodies are refused here, since nobody would read them.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        if response.status_code < 400 or is_json or not request.path.startswith("/api/"):
-            return response
-        code = {404: "not_found", 405: "method_not_allowed"}.get(response.status_code, "refused")
-        answer = error(response.status_code, code, response.reason_phrase)
-        if "Allow" in response:  # HTTP wants it with 405
-            answer["Allow"] = response["Allow"]
-        return answer
+        if not request.path.startswith("/api/"):
+            return self.get_response(request)
+        if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            return error(415, "unsupported_encoding", "Send the body as it is, without a Content-Encoding.")
+        return in_the_apis_shape(self.get_response(request))
+
+
+def in_the_apis_shape(response: HttpResponse) -> HttpResponse:
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    if response.status_code < 400 or is_json:
+        return response
+    code = {404: "not_found", 405: "method_not_allowed"}.get(response.status_code, "refused")
+    answer = error(response.status_code, code, response.reason_phrase)
+    if "Allow" in response:  # HTTP wants it with 405
+        answer["Allow"] = response["Allow"]
+    return answer

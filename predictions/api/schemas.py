@@ -1,28 +1,31 @@
 """The API's JSON, in and out; a body that does not fit is refused before a view sees it."""
 
-import base64
-import binascii
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+
+from predictions.api.base64_text import decode_base64
 
 MAX_POINTS = 20_000
 
+Picture = Annotated[
+    bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"})
+]
+# The first fault is enough: to note one for each point of a million would take half a gigabyte.
 Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Stroke = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=1)]
+Stroke = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=1, fail_fast=True)]
 Digit = Annotated[int, Field(strict=True, ge=0, le=9)]
 
 
 class PredictIn(Schema):
     """A drawing. Strokes are read where given, since they carry no pen width; the image is logged."""
 
-    image: bytes | None = Field(None, description="An image file in base64, or as a data URL.")
-    strokes: list[Stroke] | None = Field(
-        None, min_length=1, description="Pen strokes: lists of [x, y], y down."
+    image: Picture | None = Field(None, description="An image file in base64, or as a data URL.")
+    strokes: Annotated[list[Stroke], Field(min_length=1, fail_fast=True)] | None = Field(
+        None, description="Pen strokes: lists of [x, y], y down."
     )
     id: UUID | None = Field(None, description="Send the same id again to retry: nothing is logged twice.")
     drawing: UUID | None = Field(None, description="The drawing in progress that this is a state of.")
@@ -31,15 +34,13 @@ class PredictIn(Schema):
 
     @field_validator("image", mode="before")
     @classmethod
-    def decode_base64(cls, value: Any) -> bytes | None:  # noqa: ANN401
-        if value is None:
-            return None
+    def read_base64(cls, value: Any) -> bytes | None:  # noqa: ANN401
+        """JSON has text; a file that came as it is, is left so."""
+        if value is None or isinstance(value, bytes):
+            return value
         if not isinstance(value, str):
             raise ValueError("must be text in base64")
-        try:
-            return base64.b64decode(re.sub(r"^data:[\w/.+-]*;base64,", "", value, count=1), validate=True)
-        except binascii.Error as error:
-            raise ValueError("is not base64") from error
+        return decode_base64(value)
 
     @model_validator(mode="after")
     def require_a_drawing(self) -> Self:

@@ -13,6 +13,8 @@ from ninja.throttling import AnonRateThrottle
 
 from classifier.preprocess import Ink, check_image, decode_image, render_strokes, to_input
 from predictions import serving
+from predictions.api import description
+from predictions.api.bodies import receive
 from predictions.api.errors import ApiError, answer_errors
 from predictions.api.explanation import explain
 from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
@@ -45,11 +47,24 @@ def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int
     return {status: schema, **dict.fromkeys((400, *refusals, 429, 503), ErrorOut)}
 
 
-@api.post("/predict", response=answers(PredictionOut, 413, 422, status=201))
-def predict(request: HttpRequest, body: PredictIn) -> Status[dict[str, Any]]:
-    """Read a drawing. The answer is in the log before it is sent."""
-    started = time.perf_counter()
-    model_input = to_input(ink(body))
+@api.post(
+    "/predict",
+    response=answers(PredictionOut, 408, 413, 415, 422, status=201),
+    openapi_extra=description.PREDICT,
+)
+def predict(request: HttpRequest) -> Status[dict[str, Any]]:
+    """Read a drawing. The answer is in the log before it is sent.
+
+    A picture may come in JSON, in a form, or as its file alone:
+
+        curl -F image=@photo.jpg http://localhost:8000/api/predict
+        curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://localhost:8000/api/predict
+
+    A picture is what its content says, whatever its name or type. Its file may have 15 MB.
+    """
+    with receive(request) as body:
+        started = time.perf_counter()
+        model_input = to_input(ink(body))
     version, predictor = serving.active()
     reading = predictor.read(model_input[None])[0]
     seconds = time.perf_counter() - started

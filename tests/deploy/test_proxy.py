@@ -8,6 +8,8 @@ from pathlib import Path
 import streamlit
 from django.conf import settings
 
+from mnistsite import handler
+
 CADDYFILE = (Path(settings.BASE_DIR) / "deploy" / "proxy" / "Caddyfile").read_text()
 
 
@@ -50,3 +52,12 @@ def test_only_a_request_whose_body_is_kept_is_sent_again() -> None:
     assert kept and sent_again
     assert re.match(sent_again[1], str(1000 * int(kept[1]) - 1))
     assert not re.match(sent_again[1], str(1000 * int(kept[1])))
+
+
+def test_proxy_gives_a_body_the_size_and_the_time_that_django_does() -> None:
+    """Were its size less, it would close connections on which a client still sends."""
+    api = CADDYFILE.partition("handle @api {")[2]
+    largest = re.search(r"max_size (\d+)MB", api)
+    seconds = re.search(r"read_body (\d+)s", CADDYFILE)
+    assert largest and int(largest[1]) * 1_000_000 == handler.MOST_TO_DISCARD
+    assert seconds and int(seconds[1]) == handler.SECONDS_FOR_A_BODY

@@ -228,10 +228,9 @@ def test_refusal_names_what_it_refuses(client: Client, post: Post) -> None:
 
 
 def test_description_tells_of_the_errors(client: Client) -> None:
-    paths = client.get("/api/openapi.json").json()["paths"]
-    assert paths["/api/predict"]["post"]["responses"].keys() == {"201", "400", "413", "422", "429", "503"}
-    content = paths["/api/predict"]["post"]["responses"]["422"]["content"]
-    assert content["application/json"]["schema"]["$ref"].endswith("/ErrorOut")
+    responses = client.get("/api/openapi.json").json()["paths"]["/api/predict"]["post"]["responses"]
+    assert responses.keys() == {"201", "400", "408", "413", "415", "422", "429", "503"}
+    assert responses["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorOut")
 
 
 def test_wrong_method_and_unknown_path_answer_in_the_same_shape(client: Client, db: None) -> None:
