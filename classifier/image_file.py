@@ -271,6 +271,11 @@ def encode(pixels: Pixels) -> bytes:
     return _png(pixels) or _jpeg(Image.fromarray(pixels))
 
 
+def is_lossless(file: bytes) -> bool:
+    """Whether a file that `encode` made holds its pixels as they were."""
+    return _format(file) == "PNG"
+
+
 def _png(pixels: Pixels) -> bytes | None:
     """None where it would be too large. Rows without filters suit drawings, and take a fifth of the time
     that Pillow's encoder takes; run lengths do where a pixel is one byte."""

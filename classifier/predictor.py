@@ -1,7 +1,7 @@
 """Reads inputs: load once, then read batches from any thread."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from classifier.checkpoint import Calibration, load
 from classifier.model import DIGITS, NOT_A_DIGIT, ConvNorm, DigitNet, to_tensor
 
+UNCLEAR_PICTURE = "unclear_picture"  # a reason to be uncertain
 BATCH = 500  # inputs in one forward pass: a larger batch no longer fits the processor's caches
 
 
@@ -22,7 +23,7 @@ class Reading:
     confidence: float
     probabilities: tuple[float, ...]
     uncertain: bool
-    reason: str  # "", "low_confidence" or "not_a_digit"
+    reason: str  # "", "low_confidence", "not_a_digit" or "unclear_picture"
 
 
 class Predictor:
@@ -49,6 +50,11 @@ class Predictor:
             Reading(int(np.argmax(row)), float(row.max()), tuple(row.tolist()), bool(reason), reason)
             for row, reason in zip(probabilities, reasons.tolist(), strict=True)
         ]
+
+    def read_clearly(self, model_input: NDArray[np.uint8], *, is_clear: bool) -> Reading:
+        """Read one (28, 28) input; of a picture in which the digit is not clear, no reading is certain."""
+        reading = self.read(model_input[None])[0]
+        return reading if is_clear else replace(reading, uncertain=True, reason=UNCLEAR_PICTURE)
 
     def probabilities(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (n, 10) calibrated probabilities and (n,) not-a-digit scores from 0 to 1."""

@@ -1,57 +1,67 @@
 """From a drawing to the model's input, by MNIST's own rules: for training, serving and evaluation alike.
 
-Needs numpy and Pillow only. "Ink" is an (H, W) uint8 array: 255 is full ink, 0 is none.
+"Ink" is an (H, W) uint8 array: 255 is full ink, 0 is none.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from classifier.image_file import DrawingError, decode
+from classifier.image_file import DrawingError, decode, encode, is_lossless
+from classifier.ink import Ink, find_ink
 
-Ink = NDArray[np.uint8]
+Strokes = Sequence[Sequence[tuple[float, float]]]  # of finite (x, y) points, y down, in any unit
 
 INPUT_SIZE = 28  # pixels; MNIST's image
 BOX_SIZE = 20  # pixels; the ink's longer side within it
 CENTRE = 14  # the pixel that holds the centre of mass
 PEN = 0.13  # pen width as a share of the longer side: MNIST's 2.5 of 20 pixels
 STROKE_SIZE = 160  # pixels; eight times the box, which smooths the edges when it is scaled down
-FULL_INK = 240  # ink at least this dark is left as it is; paler ink is stretched to 255
-FAINTEST_INK = 24  # less contrast than this is paper, not ink: noise of a JPEG or a camera
 
 
 def blank_drawing() -> DrawingError:
     return DrawingError("The drawing is blank.", code="blank_drawing")
 
 
-def decode_image(data: bytes) -> Ink:
-    """Return the ink of an image file: whatever differs from its background, in any colours. Raises
-    DrawingError."""
-    return _ink(np.atleast_3d(decode(data)).astype(np.float32))
+class Drawing(NamedTuple):
+    """A drawing as it was understood: its ink, and whether it is clear that this is the digit. `file` is the
+    picture that came, as it may be stored: our own file, small, without metadata."""
+
+    ink: Ink
+    is_clear: bool
+    file: bytes | None = None
 
 
-def _ink(pixels: NDArray[np.float32]) -> Ink:
-    """Measure how far each pixel is from the paper, in the channel where it is furthest."""
-    distance = np.abs(pixels - _paper(pixels)).max(axis=-1)
-    darkest = float(distance.max())
-    if darkest < FAINTEST_INK:
-        return np.zeros(distance.shape, np.uint8)
-    stretched = distance if darkest >= FULL_INK else distance * (255 / darkest)
-    return np.asarray(np.rint(stretched), dtype=np.uint8)
+def read_drawing(data: bytes | None, strokes: Strokes | None = None) -> Drawing:
+    """Read an image file, or strokes where there are any: the image beside them is only kept.
+
+    The ink is that of `file`, so that a stored picture always reads as it did when it came. Raises
+    DrawingError; where there is no ink, `to_input` does.
+    """
+    if data is None:
+        return Drawing(render_strokes(strokes or []), is_clear=True)
+    pixels = decode(data)
+    file = encode(pixels)
+    if strokes:
+        return Drawing(render_strokes(strokes), is_clear=True, file=file)
+    return Drawing(*find_ink(pixels if is_lossless(file) else decode(file)), file)
 
 
-def _paper(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The background's value in each channel: on the side, dark or light, that most of the image's edge is
-    on, and clear of the ink that touches the edge where a drawing was cropped."""
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    dark, usual, light = np.percentile(edge, (5, 50, 95), axis=0)
-    return np.asarray(np.where(usual < 128, dark, light), dtype=np.float32)
+def read_picture(data: bytes) -> Ink:
+    """The ink of any image file; all 0 where there is none. Raises DrawingError."""
+    return read_drawing(data).ink
 
 
-def render_strokes(strokes: Sequence[Sequence[tuple[float, float]]], pen: float = PEN) -> Ink:
-    """Draw strokes of finite (x, y) points, y down, in any unit; `pen` is a share of the longer side.
+def read_stored(file: bytes) -> Ink:
+    """The ink of a file that `read_drawing` made."""
+    return find_ink(decode(file)).ink
+
+
+def render_strokes(strokes: Strokes, pen: float = PEN) -> Ink:
+    """Draw strokes; `pen` is a share of the longer side.
 
     Every stroke drawing gets the same pen, so that its width, which says nothing of the digit, can't
     mislead. Raises DrawingError where there is no point at all.

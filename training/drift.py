@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.preprocess import Ink
+from classifier.ink import Ink
 
 FEATURES = ("ink", "size", "pen_width", "confidence", "embedding_distance")
 # The smallest shift that counts, in standard deviations: two samples of 500 drawings differ by 0.06 anyway.

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from classifier.checkpoint import SetFigures
 from classifier.predictor import Predictor
-from classifier.preprocess import decode_image, render_strokes, to_input
+from classifier.preprocess import read_picture, render_strokes, to_input
 from training.drawings import Drawings, Hand, any_hand, draw
 
 Images = NDArray[np.uint8]
@@ -102,7 +102,7 @@ def as_strokes(drawings: Drawings) -> Images:
 def as_pixels(drawings: Drawings, hands: Iterable[Hand]) -> Images:
     """Return (n, 28, 28) inputs of the drawings sent as images of canvases, each by its own hand."""
     pairs = zip(drawings.strokes, hands, strict=False)
-    return np.stack([to_input(decode_image(draw(strokes, hand))) for strokes, hand in pairs])
+    return np.stack([to_input(read_picture(draw(strokes, hand))) for strokes, hand in pairs])
 
 
 def any_hands(seed: int = 0) -> Iterator[Hand]:

@@ -20,7 +20,7 @@ def input_uri(prediction: Prediction) -> str:
 
 
 def drawing_png(prediction: Prediction) -> bytes:
-    """The drawing, white on black: drawn anew, never the file as sent. Raises DrawingError."""
+    """The drawing, white on black: drawn anew, never a file that came."""
     ink = prediction.ink()
     picture = Image.fromarray(pictures.as_array(prediction.input) if ink is None else ink)
     picture.thumbnail((LARGEST_DRAWING, LARGEST_DRAWING))

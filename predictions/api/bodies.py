@@ -17,15 +17,14 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from ninja.errors import ValidationError
-from PIL import Image
 from pydantic import ValidationError as NotValid
 
-from classifier.preprocess import FORMATS
+from classifier.image_file import MOST_BYTES, is_costly
 from predictions.api.errors import ApiError
 from predictions.api.schemas import PredictIn
 
 SMALL = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a request, or of all in it but the picture
-MAX_PICTURE = 15_000_000  # bytes of its file
+MAX_PICTURE = MOST_BYTES  # of its file
 MAX_FORM = MAX_PICTURE + SMALL
 MAX_JSON = 22_000_000  # such a picture in base64, its lines broken as JSON writes it, and all else
 PIECE = 1_000_000  # bytes read at a time
@@ -103,15 +102,6 @@ def receive(request: HttpRequest) -> Iterator[PredictIn]:
 def check_size(length: int, limit: int) -> None:
     if length > limit:
         raise ApiError(413, "too_large", TOO_LARGE)
-
-
-def is_costly(data: bytes) -> bool:
-    """Only a few of these may be decoded at a time, as the header tells. Stands in for the decoder's own."""
-    try:
-        width, height = Image.open(BytesIO(data), formats=FORMATS).size
-    except Exception:
-        return False
-    return width * height > 1_000_000
 
 
 def validate(data: Any) -> PredictIn:  # noqa: ANN401

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from classifier.preprocess import DrawingError
+from classifier.image_file import DrawingError
 from predictions.api.metrics import ERRORS
 from predictions.models import Prediction
 from predictions.serving import NoActiveVersionError

@@ -7,30 +7,46 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.preprocess import Ink
+from classifier.image_file import decode
+from classifier.ink import Ink
 from predictions import pictures, serving
 from predictions.models import Prediction
 
 # Apart for every kind of colour vision, on the black that the ink is drawn on.
 SPEAKS_FOR = np.array([255, 170, 40])
 SPEAKS_AGAINST = np.array([70, 140, 255])
+FOUND = np.array([230, 60, 0])
 UNMOVED = np.array([90, 90, 90])
 
 
 def explain(prediction: Prediction) -> dict[str, Any]:
-    """The steps from the drawing to the model's input, and the saliency map: PNGs in base64.
+    """The steps from the drawing to the model's input, and the saliency map: pictures in base64.
 
-    `drawing` is the image as it was sent, in its own format. It is None once the picture is no longer kept.
+    `drawing` is the picture as it is stored, `mask` what was taken for its ink. Both are None where there is
+    no picture: it came as strokes, or is no longer kept.
     """
     model_input, ink = pictures.as_array(prediction.input), prediction.ink()
     return {
         "id": prediction.id,
         "drawing": base64.b64encode(prediction.image).decode() if prediction.image else None,
+        "mask": show_mask(prediction),
         "ink": None if ink is None else pictures.base64_png(crop(ink)),
         "scaled": pictures.base64_png(crop(model_input)),
         "input": pictures.base64_png(model_input),
         "saliency": pictures.base64_png(colour(model_input, saliency(prediction, model_input))),
     }
+
+
+def show_mask(prediction: Prediction) -> str | None:
+    """The ink coloured, on the picture that it was found in, which is made pale."""
+    ink = prediction.picture_ink()
+    if ink is None or not prediction.image:
+        return None
+    height, width = ink.shape
+    picture = Image.fromarray(decode(bytes(prediction.image))).convert("L").resize((width, height))
+    pale = 128 + np.asarray(picture, np.float32)[..., None] / 2
+    share = ink[..., None] / 255
+    return pictures.base64_png(np.rint(pale * (1 - share) + FOUND * share).astype(np.uint8))
 
 
 def crop(ink: Ink) -> Ink:

@@ -70,7 +70,7 @@ class PredictionOut(Schema):
     confidence: float
     probabilities: list[float] = Field(description="Of the digits 0 to 9; calibrated.")
     uncertain: bool
-    reason: Literal["low_confidence", "not_a_digit"] | None
+    reason: Literal["low_confidence", "not_a_digit", "unclear_picture"] | None
     model_version: str
     input: str = Field(description="What the model saw: a 28×28 PNG in base64.")
     created_at: datetime
@@ -82,7 +82,10 @@ class PredictionOut(Schema):
 
 class ExplanationOut(Schema):
     id: UUID
-    drawing: str | None = Field(description="The image as it was sent, in base64; null when none is kept.")
+    drawing: str | None = Field(
+        description="The picture that came, as a small PNG or JPEG in base64; null when none is kept."
+    )
+    mask: str | None = Field(description="The same with what was taken for ink coloured.")
     ink: str | None = Field(description="Its ink, white on black: this and the next are PNGs in base64.")
     scaled: str = Field(description="The ink's box, its longer side 20 pixels.")
     input: str = Field(description="The centre of mass in the middle of 28×28 pixels.")

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Query, Schema, Status
 from ninja.throttling import AnonRateThrottle
 
-from classifier.preprocess import Ink, check_image, decode_image, render_strokes, to_input
+from classifier.preprocess import read_drawing, to_input
 from predictions import serving
 from predictions.api import description
 from predictions.api.bodies import receive
@@ -25,7 +25,6 @@ from predictions.api.schemas import (
     FeedbackIn,
     HistoryOut,
     ModelOut,
-    PredictIn,
     PredictionOut,
     StatsOut,
 )
@@ -64,9 +63,10 @@ def predict(request: HttpRequest) -> Status[dict[str, Any]]:
     """
     with receive(request) as body:
         started = time.perf_counter()
-        model_input = to_input(ink(body))
+        drawing = read_drawing(body.image, body.strokes)
+        model_input = to_input(drawing.ink)
     version, predictor = serving.active()
-    reading = predictor.read(model_input[None])[0]
+    reading = predictor.read_clearly(model_input, is_clear=drawing.is_clear)
     seconds = time.perf_counter() - started
     prediction = Prediction.from_reading(
         reading,
@@ -74,22 +74,13 @@ def predict(request: HttpRequest) -> Status[dict[str, Any]]:
         source=body.source,
         visitor=body.visitor,
         drawing=body.drawing,
-        image=body.image,
+        image=drawing.file,
         strokes=body.strokes,
         input=model_input.tobytes(),
         model_version=version,
         latency_ms=1000 * seconds,
     )
     return Status(201, log_once(prediction).to_dict())
-
-
-def ink(body: PredictIn) -> Ink:
-    """Of the strokes where they came; the image beside them is only kept, but it must be one."""
-    if not body.strokes:
-        return decode_image(body.image or b"")
-    if body.image is not None:
-        check_image(body.image)
-    return render_strokes(body.strokes)
 
 
 def log_once(prediction: Prediction) -> Prediction:

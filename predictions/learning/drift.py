@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from classifier.preprocess import DrawingError, decode_image
 from predictions import pictures
 from predictions.models import NOT_A_DIGIT, DriftMonitor, ModelVersion, Prediction
 
@@ -52,10 +51,10 @@ def _count_reviewed() -> None:
         )
 
 
-@transaction.atomic
 def _look_at_batch(version: ModelVersion, predictor: "Predictor", until: datetime) -> bool:
-    """False when there was nothing left to look at."""
-    monitor = DriftMonitor.objects.select_for_update().get(version=version)
+    """False when there was nothing left to look at. Pictures are read outside of any transaction."""
+    monitor = DriftMonitor.objects.get(version=version)
+    before = monitor.last_id
     size = BATCH if monitor.reference else REFERENCE_SIZE
     rows = list(monitor.following(until)[:size])
     if not rows or (monitor.reference is None and len(rows) < REFERENCE_SIZE):
@@ -65,7 +64,10 @@ def _look_at_batch(version: ModelVersion, predictor: "Predictor", until: datetim
     else:
         _compare(monitor, rows, predictor)
     monitor.last_time, monitor.last_id = rows[-1].created_at, rows[-1].pk
-    monitor.save()
+    with transaction.atomic():
+        # Nobody else has looked at the same drawings meanwhile.
+        if DriftMonitor.objects.select_for_update().get(version=version).last_id == before:
+            monitor.save()
     return True
 
 
@@ -117,7 +119,5 @@ def _size_and_pen_width(row: Prediction) -> tuple[float, float]:
     """Unknown for drawings that came as strokes only."""
     from training.drift import size_and_pen_width
 
-    try:
-        return size_and_pen_width(decode_image(bytes(row.image))) if row.image else (np.nan, np.nan)
-    except DrawingError:
-        return np.nan, np.nan
+    ink = row.picture_ink()
+    return (np.nan, np.nan) if ink is None else size_and_pen_width(ink)

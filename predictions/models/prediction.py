@@ -10,7 +10,9 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
 
-from classifier.preprocess import Ink, decode_image, render_strokes
+from classifier.image_file import DrawingError
+from classifier.ink import Ink
+from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
@@ -87,6 +89,7 @@ class Prediction(models.Model):
     class Reason(models.TextChoices):
         LOW_CONFIDENCE = "low_confidence"
         NOT_A_DIGIT = "not_a_digit"
+        UNCLEAR_PICTURE = "unclear_picture"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -99,7 +102,7 @@ class Prediction(models.Model):
         default=False, help_text="A newer prediction of the same drawing exists."
     )
 
-    image = models.BinaryField(null=True, help_text="The drawing as sent.")
+    image = models.BinaryField(null=True, help_text="The picture that came, as a small file of our own.")
     strokes = models.JSONField(null=True, help_text="Pen strokes as sent: lists of [x, y].")
     input = models.BinaryField(help_text="What the model saw: 28×28 bytes, 255 is ink.")
 
@@ -324,10 +327,17 @@ class Prediction(models.Model):
         self.review(by, *before, selected_by=self.SelectedBy.LIST, expected_version=expected_version)
 
     def ink(self) -> Ink | None:
-        """The drawing as ink before it was scaled; None where no drawing is kept. Raises DrawingError."""
+        """The drawing as ink before it was scaled; None where no drawing is kept that can be read."""
         if self.strokes:
             return render_strokes(self.strokes)
-        return decode_image(bytes(self.image)) if self.image else None
+        return self.picture_ink()
+
+    def picture_ink(self) -> Ink | None:
+        """The ink of the stored picture; None where there is none that can be read."""
+        try:
+            return read_stored(bytes(self.image)) if self.image else None
+        except DrawingError:
+            return None
 
     def to_dict(self) -> dict[str, Any]:
         """The row as the API shows it."""

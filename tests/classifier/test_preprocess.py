@@ -7,14 +7,15 @@ import pytest
 from PIL import Image
 
 from classifier.image_file import DrawingError
-from classifier.preprocess import Ink, decode_image, render_strokes, to_input
+from classifier.ink import Ink
+from classifier.preprocess import read_picture, render_strokes, to_input
 from tests import samples
 from training.drawings import Hand, draw
 
 DIGITS = samples.mnist().test.images
 # Its centre of mass is far from where rounding to whole pixels turns over.
 DRAWING = samples.strokes().strokes[2]
-CANVAS = decode_image(draw(DRAWING, Hand()))
+CANVAS = read_picture(draw(DRAWING, Hand()))
 
 
 def file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -41,8 +42,8 @@ def test_digits_of_mnist_come_back_bit_for_bit() -> None:
 
 def test_digits_of_mnist_as_files_come_back_bit_for_bit_in_both_polarities() -> None:
     for digit in DIGITS[:100]:
-        assert np.array_equal(to_input(decode_image(file(Image.fromarray(digit)))), digit)
-        assert np.array_equal(to_input(decode_image(file(Image.fromarray(255 - digit)))), digit)
+        assert np.array_equal(to_input(read_picture(file(Image.fromarray(digit)))), digit)
+        assert np.array_equal(to_input(read_picture(file(Image.fromarray(255 - digit)))), digit)
 
 
 def test_the_input_has_a_box_of_20_and_its_centre_of_mass_at_14() -> None:
@@ -98,37 +99,37 @@ CLOSE = {
 
 @pytest.mark.parametrize("kind", EXACT)
 def test_the_same_drawing_in_another_form_gives_the_same_input(kind: str) -> None:
-    assert np.array_equal(to_input(decode_image(file(EXACT[kind]))), to_input(CANVAS))
+    assert np.array_equal(to_input(read_picture(file(EXACT[kind]))), to_input(CANVAS))
 
 
 @pytest.mark.parametrize("kind", CLOSE)
 def test_the_same_drawing_in_other_colours_and_sizes_gives_nearly_the_same_input(kind: str) -> None:
     container = "JPEG" if CLOSE[kind].mode == "CMYK" else "PNG"
-    assert difference(to_input(decode_image(file(CLOSE[kind], container))), to_input(CANVAS)) < 0.02
+    assert difference(to_input(read_picture(file(CLOSE[kind], container))), to_input(CANVAS)) < 0.02
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP"])
 def test_other_formats_are_read(kind: str) -> None:
-    assert difference(to_input(decode_image(file(white_on_black(), kind))), to_input(CANVAS)) < 0.02
+    assert difference(to_input(read_picture(file(white_on_black(), kind))), to_input(CANVAS)) < 0.02
 
 
 def test_a_photo_is_turned_as_its_exif_says() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held on its side
     turned = white_on_black().transpose(Image.Transpose.ROTATE_90)
-    assert np.array_equal(to_input(decode_image(file(turned, exif=exif))), to_input(CANVAS))
+    assert np.array_equal(to_input(read_picture(file(turned, exif=exif))), to_input(CANVAS))
 
 
 def test_moving_and_inverting_change_nothing() -> None:
     first = to_input(CANVAS)
     moved = np.roll(CANVAS, (13, -7), axis=(0, 1))
     assert np.array_equal(to_input(moved), first)
-    assert np.array_equal(to_input(decode_image(draw(DRAWING, Hand(black=True)))), first)
+    assert np.array_equal(to_input(read_picture(draw(DRAWING, Hand(black=True)))), first)
 
 
 def refused(data: bytes) -> str:
     with pytest.raises(DrawingError) as caught:
-        to_input(decode_image(data))
+        to_input(read_picture(data))
     return caught.value.code
 
 
@@ -144,7 +145,7 @@ def test_paper_with_a_jpegs_noise_is_blank() -> None:
 
 def test_strokes_look_like_the_same_drawing_on_a_canvas() -> None:
     strokes = to_input(render_strokes([path.tolist() for path in DRAWING]))
-    assert difference(strokes, to_input(decode_image(draw(DRAWING, Hand(pen=28.4))))) < 0.02
+    assert difference(strokes, to_input(read_picture(draw(DRAWING, Hand(pen=28.4))))) < 0.02
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-6, 1, 280, 1e9, 1e300])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifier.preprocess import decode_image
+from classifier.preprocess import read_picture
 from tests import samples
 from training.drawings import CANVAS, Hand, draw, load_drawings
 
@@ -35,7 +35,7 @@ def test_an_archive_without_strokes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hand", [Hand(60, 6, -1, -1), Hand(110, 30, 1, 1), Hand(200, 10, 0, 1)])
 def test_a_hand_says_size_pen_and_place(hand: Hand) -> None:
-    ink = decode_image(draw(samples.strokes().strokes[0], hand)) > 100
+    ink = read_picture(draw(samples.strokes().strokes[0], hand)) > 100
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     longest = max(np.ptp(rows), np.ptp(columns)) + 1
     assert longest == pytest.approx(hand.size + hand.pen, abs=4)
@@ -45,7 +45,7 @@ def test_a_hand_says_size_pen_and_place(hand: Hand) -> None:
 
 def test_black_on_white_is_the_same_drawing_inverted() -> None:
     strokes = samples.strokes().strokes[0]
-    assert np.array_equal(decode_image(draw(strokes, Hand(black=True))), decode_image(draw(strokes, Hand())))
+    assert np.array_equal(read_picture(draw(strokes, Hand(black=True))), read_picture(draw(strokes, Hand())))
 
 
 def test_a_sample_is_spread_over_the_file() -> None:

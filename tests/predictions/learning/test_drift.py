@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from classifier.checkpoint import SHIPPED
 from classifier.predictor import Predictor
-from classifier.preprocess import decode_image, to_input
+from classifier.preprocess import read_picture, to_input
 from predictions.admin.drift import banner
 from predictions.learning.drift import look_for_drift
 from predictions.models import DriftMonitor, ModelVersion
@@ -44,7 +44,7 @@ def figures() -> dict[str, Figures]:
         "thick": [*canvases(digits, 5, pen=2)],
         "letters": [*canvases(letters, 6)],
     }
-    inks = {name: [decode_image(canvas) for canvas in images] for name, images in sets.items()}
+    inks = {name: [read_picture(canvas) for canvas in images] for name, images in sets.items()}
     inputs = {name: np.stack([to_input(ink) for ink in drawn]) for name, drawn in inks.items()}
     features = {name: predictor.embed(images) for name, images in inputs.items()}
     read = {name: predictor.probabilities(images)[0] for name, images in inputs.items()}
@@ -94,7 +94,7 @@ def test_a_fifth_of_letters_is_found_within_300_drawings(figures: dict[str, Figu
 @pytest.mark.parametrize(("size", "pen"), [(100, 8), (180, 20), (220, 40)])
 def test_size_and_pen_width_are_those_of_the_drawing(size: float, pen: float) -> None:
     line = [np.array([[0.0, 0.0], [0.0, 1.0]])]
-    measured_size, measured_pen = size_and_pen_width(decode_image(draw(line, Hand(size, pen))))
+    measured_size, measured_pen = size_and_pen_width(read_picture(draw(line, Hand(size, pen))))
     assert measured_size == pytest.approx((size + pen) / 280, abs=0.01)
     assert measured_pen == pytest.approx(pen / 280, rel=0.25)
 
@@ -119,7 +119,7 @@ def log(version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> Log:
 
     def log(pen: float) -> None:
         for canvas in canvases(drawings.sample(40), seed=int(pen), pen=pen):
-            row = to_input(decode_image(canvas))
+            row = to_input(read_picture(canvas))
             logged(version, row, 3, image=canvas, created_at=start + timedelta(seconds=next(count)))
 
     return log

@@ -1,0 +1,171 @@
+"""From a picture's pixels to its ink: paper, light, rulings, frames and neighbours are left out.
+
+"Ink" is an (H, W) uint8 array: 255 is full ink, 0 is none. Ink is what is narrow and differs from the paper
+around it; what is wide (a shadow, the edge of a desk, a thumb) is the ground that it lies on.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from classifier.image_file import Pixels
+from classifier.parts import Contrast, Parts, find_parts, is_frame
+from classifier.rulings import remove_rulings
+
+Ink = NDArray[np.uint8]
+
+LONGEST_SIDE = 640  # pixels that are looked at; a digit that is a twelfth of that still has fifty
+ICON = 64  # pixels; a smaller picture has no light and no rulings
+SMALLEST = 12  # pixels; a digit of fewer can't be told from another
+FULL_INK = 240  # ink at least this dark is left as it is; paler ink is stretched to 255
+FAINTEST_INK = 24  # on a canvas; less is no ink, but the noise of a JPEG
+WIDEST = 0.3  # of the picture's shorter side: what is wider in every direction is no stroke
+OVERVIEW = 256  # pixels, enough to see which is the ink and which the paper
+DARKEST = 40  # of 255; darker ground is measured as if it were this bright, lest its noise become ink
+ANOTHER = 0.4  # of the digit's ink: something else with as much could be the digit as well
+EDGE = (0.35, 0.75)  # of a stroke's contrast, where its ink begins and where it is full
+SUPPORT = 4  # times as telling as narrowness is an outline that lies on edges of the picture
+
+
+class Found(NamedTuple):
+    """The ink, and whether it is clear that this is the digit."""
+
+    ink: Ink
+    is_clear: bool
+
+
+def find_ink(pixels: Pixels) -> Found:
+    """Return the ink of (H, W) or (H, W, 3) pixels, all 0 where there is none; a picture of more than
+    LONGEST_SIDE pixels is reduced."""
+    channel = _strongest_channel(_reduce(pixels, LONGEST_SIDE))
+    paper = _canvas(channel)
+    if paper is None:
+        return _choose(remove_rulings(_contrast(channel.astype(np.float32))))
+    ink = _stretch(np.abs(channel.astype(np.int16) - paper))
+    if max(ink.shape) > ICON and _is_printed(ink > FAINTEST_INK):
+        return _choose(remove_rulings(ink.astype(np.float32)))
+    return Found(ink, _longer_side(ink > ink.max(initial=0) // 8) >= SMALLEST)
+
+
+def _reduce(pixels: Pixels, side: int) -> Pixels:
+    """By averaging over areas."""
+    if max(pixels.shape) <= side:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=None)
+    return np.asarray(image)
+
+
+def _strongest_channel(pixels: Pixels) -> Pixels:
+    """(H, W): the channel in which narrow things stand out most."""
+    if pixels.ndim == 2:
+        return pixels
+    small = np.asarray(_reduce(pixels, OVERVIEW), np.float32)
+    reach = max(small.shape) // 8 | 1
+    narrow = np.abs(small - ndimage.uniform_filter(small, (reach, reach, 1))) ** 3
+    return np.ascontiguousarray(pixels[..., int(narrow.sum(axis=(0, 1)).argmax())])
+
+
+def _canvas(channel: Pixels) -> int | None:
+    """The value of a ground that is one and the same everywhere, as a drawing program's; else None.
+
+    It is the side, dark or light, that most of the picture's edge is on, and clear of ink that touches the
+    edge where a drawing was cropped.
+    """
+    edge = np.sort(np.concatenate([channel[0], channel[-1], channel[:, 0], channel[:, -1]]))
+    dark, usual, light = edge[[len(edge) // 20, len(edge) // 2, -1 - len(edge) // 20]].tolist()
+    paper = int(dark if usual < 128 else light)
+    if max(channel.shape) <= ICON:
+        return paper
+    counts = np.bincount(channel.ravel(), minlength=256)
+    noise = counts[max(0, paper - FAINTEST_INK) : paper + FAINTEST_INK].sum() - counts[paper]
+    return paper if counts[paper] > 0.3 * channel.size and noise < 0.04 * channel.size else None
+
+
+def _stretch(distance: NDArray[np.int16]) -> Ink:
+    darkest = int(distance.max())
+    if darkest < FAINTEST_INK:
+        return np.zeros(distance.shape, np.uint8)
+    stretched = distance if darkest >= FULL_INK else np.rint(distance * (255 / darkest))
+    return stretched.astype(np.uint8)
+
+
+def _is_printed(mask: NDArray[np.bool_]) -> bool:
+    """Whether there may be rulings from side to side, or a frame around everything."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return False
+    spans = any(
+        line[0] < 2 and line[-1] >= side - 2 for line, side in zip((rows, columns), mask.shape, strict=True)
+    )
+    return spans or is_frame(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+
+
+def _longer_side(mask: NDArray[np.bool_]) -> int:
+    lines = [np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1)]
+    return max((int(line[-1] - line[0]) + 1 for line in lines if len(line)), default=0)
+
+
+def _contrast(grey: Contrast) -> Contrast:
+    """How far each pixel of a photograph is from its paper, from 0 to 255."""
+    overview = _reduce_map(grey, OVERVIEW)
+    is_dark = _likeness(overview, is_dark=True) >= _likeness(overview, is_dark=False)
+    return _contrast_of(grey, is_dark)
+
+
+def _reduce_map(grey: Contrast, side: int) -> Contrast:
+    return np.asarray(Image.fromarray(grey).reduce(max(1, max(grey.shape) // side)), np.float32)
+
+
+def _contrast_of(grey: Contrast, is_dark: bool) -> Contrast:
+    """The paper is what remains when everything narrow and dark (or light) is filled: a morphological closing
+    (or opening). The contrast is a share of the brighter of both, as light falls on both alike."""
+    grey = ndimage.gaussian_filter(grey, 0.7)
+    size = int(min(grey.shape) * WIDEST) | 1
+    paper = _close(grey, size) if is_dark else -_close(-grey, size)
+    contrast = 255 * np.abs(paper - grey) / np.maximum(np.maximum(paper, grey), DARKEST)
+    usual = float(np.median(contrast[::2, ::2]))
+    noise = 1.48 * float(np.median(np.abs(contrast[::2, ::2] - usual)))
+    return np.asarray(np.maximum(contrast - usual - 2 * noise, 0), dtype=np.float32)
+
+
+def _close(values: Contrast, size: int) -> Contrast:
+    for spread in (ndimage.maximum_filter1d, ndimage.minimum_filter1d):
+        for axis in (0, 1):
+            values = spread(values, size, axis, mode="nearest")
+    return values
+
+
+def _likeness(grey: Contrast, is_dark: bool) -> float:
+    """How much the dark (or light) things look like ink: they have edges all around, and are narrow."""
+    parts = find_parts(remove_rulings(_contrast_of(grey, is_dark)))
+    return (
+        -SUPPORT
+        if parts is None
+        else SUPPORT * _edges_around(grey, parts) - parts.width(parts.main) / parts.main.size
+    )
+
+
+def _edges_around(grey: Contrast, parts: Parts) -> float:
+    """The share of the main part's outline where the picture changes as it does along most of it."""
+    outline = parts.outline(parts.main)
+    window = grey[parts.main.box]
+    change = (ndimage.maximum_filter(window, 3) - ndimage.minimum_filter(window, 3))[outline]
+    return float((change > 0.3 * np.percentile(change, 75)).mean())
+
+
+def _choose(contrast: Contrast) -> Found:
+    """The digit is the heaviest part and what belongs to it; the rest is left out."""
+    parts = find_parts(contrast)
+    if parts is None:
+        return Found(np.zeros(contrast.shape, np.uint8), False)
+    mask = parts.mask()
+    level = float(np.percentile(contrast[mask], 80))
+    near = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=2)
+    low, high = EDGE
+    ink = np.clip((contrast / level - low) / (high - low), 0, 1) * near
+    is_clear = parts.main.size >= SMALLEST and parts.heaviest_other < ANOTHER * parts.main.mass
+    return Found(np.rint(255 * ink).astype(np.uint8), is_clear)
