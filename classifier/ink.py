@@ -4,6 +4,7 @@
 around it; what is wide (a shadow, the edge of a desk, a thumb) is the ground that it lies on.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from classifier.image_file import Pixels
-from classifier.parts import Contrast, Parts, find_parts, is_frame
+from classifier.parts import SHARES, Contrast, Parts, find_parts, is_frame
 from classifier.rulings import remove_rulings
 
 Ink = NDArray[np.uint8]
@@ -43,7 +44,7 @@ def find_ink(pixels: Pixels) -> Found:
     channel = _strongest_channel(_reduce(pixels, LONGEST_SIDE))
     paper = _canvas(channel)
     if paper is None:
-        return _choose(remove_rulings(_contrast(channel.astype(np.float32))))
+        return _choose_in_photograph(channel.astype(np.float32))
     ink = _stretch(np.abs(channel.astype(np.int16) - paper))
     if max(ink.shape) > ICON and _is_printed(ink > FAINTEST_INK):
         return _choose(remove_rulings(ink.astype(np.float32)))
@@ -109,20 +110,21 @@ def _longer_side(mask: NDArray[np.bool_]) -> int:
     return max((int(line[-1] - line[0]) + 1 for line in lines if len(line)), default=0)
 
 
-def _contrast(grey: Contrast) -> Contrast:
-    """How far each pixel of a photograph is from its paper, from 0 to 255."""
-    overview = _reduce_map(grey, OVERVIEW)
-    is_dark = _likeness(overview, is_dark=True) >= _likeness(overview, is_dark=False)
-    return _contrast_of(grey, is_dark)
+def _choose_in_photograph(grey: Contrast) -> Found:
+    """An overview tells whether the ink is dark or light, and at which contrast to look for it."""
+    step = max(1, max(grey.shape) // OVERVIEW)
+    overview = np.asarray(Image.fromarray(grey).reduce(step), np.float32)
+    seen = [(*_look(overview, is_dark), is_dark) for is_dark in (True, False)]
+    _, share, is_dark = max(seen, key=lambda look: look[0])
+    return _choose(remove_rulings(_contrast(grey, is_dark)), [share])
 
 
-def _reduce_map(grey: Contrast, side: int) -> Contrast:
-    return np.asarray(Image.fromarray(grey).reduce(max(1, max(grey.shape) // side)), np.float32)
+def _contrast(grey: Contrast, is_dark: bool) -> Contrast:
+    """How far each pixel is from its paper, from 0 to 255.
 
-
-def _contrast_of(grey: Contrast, is_dark: bool) -> Contrast:
-    """The paper is what remains when everything narrow and dark (or light) is filled: a morphological closing
-    (or opening). The contrast is a share of the brighter of both, as light falls on both alike."""
+    The paper is what remains when everything narrow and dark (or light) is filled: a morphological closing
+    (or opening). The contrast is a share of the brighter of both, as light falls on both alike.
+    """
     grey = ndimage.gaussian_filter(grey, 0.7)
     size = int(min(grey.shape) * WIDEST) | 1
     paper = _close(grey, size) if is_dark else -_close(-grey, size)
@@ -139,14 +141,14 @@ def _close(values: Contrast, size: int) -> Contrast:
     return values
 
 
-def _likeness(grey: Contrast, is_dark: bool) -> float:
-    """How much the dark (or light) things look like ink: they have edges all around, and are narrow."""
-    parts = find_parts(remove_rulings(_contrast_of(grey, is_dark)))
-    return (
-        -SUPPORT
-        if parts is None
-        else SUPPORT * _edges_around(grey, parts) - parts.width(parts.main) / parts.main.size
-    )
+def _look(grey: Contrast, is_dark: bool) -> tuple[float, float]:
+    """How much the dark (or light) things look like ink, which has edges all around and is narrow; and the
+    share of the highest contrast where that is."""
+    parts = find_parts(remove_rulings(_contrast(grey, is_dark)))
+    if parts is None:
+        return -1, SHARES[0]
+    narrowness = 1 - parts.width(parts.main) / parts.main.size
+    return SUPPORT * _edges_around(grey, parts) + narrowness, parts.share
 
 
 def _edges_around(grey: Contrast, parts: Parts) -> float:
@@ -157,9 +159,9 @@ def _edges_around(grey: Contrast, parts: Parts) -> float:
     return float((change > 0.3 * np.percentile(change, 75)).mean())
 
 
-def _choose(contrast: Contrast) -> Found:
+def _choose(contrast: Contrast, shares: Sequence[float] = SHARES) -> Found:
     """The digit is the heaviest part and what belongs to it; the rest is left out."""
-    parts = find_parts(contrast)
+    parts = find_parts(contrast, shares)
     if parts is None:
         return Found(np.zeros(contrast.shape, np.uint8), False)
     mask = parts.mask()

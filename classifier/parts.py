@@ -1,5 +1,6 @@
 """The parts that ink falls into, and which of them are the digit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -48,10 +49,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Parts:
-    """`labels` has each part's number where the part is, 0 elsewhere."""
+    """`labels` has each part's number where the part is, 0 elsewhere; `share` of the highest contrast is
+    where they were found."""
 
     labels: Labels
     parts: list[Part]
+    share: float
 
     @cached_property
     def main(self) -> Part:
@@ -90,7 +93,7 @@ class Parts:
         return float(2 * self.mask_of(part).sum() / self.outline(part).sum())
 
 
-def find_parts(contrast: Contrast) -> Parts | None:
+def find_parts(contrast: Contrast, shares: Sequence[float] = SHARES) -> Parts | None:
     """The parts inside the picture at the contrast where the main one is whole, yet touches nothing else;
     None in a blank picture.
 
@@ -101,20 +104,20 @@ def find_parts(contrast: Contrast) -> Parts | None:
     if highest < FAINTEST:
         return None
     best = None
-    for share in SHARES:
-        parts = _inside(_label(contrast, max(share * highest, 0.6 * FAINTEST)), contrast)
+    for share in shares:
+        parts = _inside(_label(contrast, highest, share), contrast)
         if parts.parts and (best is None or parts.main.mass > 1.6 * best.main.mass):
             best = parts
-    return best or _label(contrast, 0.3 * highest)
+    return best or _label(contrast, highest, 0.3)
 
 
-def _label(contrast: Contrast, threshold: float) -> Parts:
-    labels, count = ndimage.label(contrast > threshold, NEIGHBOURS)
+def _label(contrast: Contrast, highest: float, share: float) -> Parts:
+    labels, count = ndimage.label(contrast > max(share * highest, 0.6 * FAINTEST), NEIGHBOURS)
     masses = np.bincount(labels.ravel(), contrast.ravel(), count + 1)
     masses[0] = 0  # what is no part
     boxes = ndimage.find_objects(labels)
     heavy = np.flatnonzero(masses > SPECK * masses.max())
-    return Parts(labels, [Part(int(n), boxes[n - 1], float(masses[n])) for n in heavy])
+    return Parts(labels, [Part(int(n), boxes[n - 1], float(masses[n])) for n in heavy], share)
 
 
 def _inside(found: Parts, contrast: Contrast) -> Parts:
@@ -152,7 +155,7 @@ def _without_frame(found: Parts, frame: Part, contrast: Contrast) -> list[Part]:
     own, inner = found.mask_of(frame), found.mask_of(frame)
     for view in (inner, inner[:, ::-1], inner.T, inner.T[:, ::-1]):
         _peel(view)
-    rest = _label(contrast[frame.box] * inner, 0.0)
+    rest = _label(contrast[frame.box] * inner, 0.0, 0.0)
     if sum(part.mass for part in rest.parts) < 0.15 * frame.mass:
         return [frame]
     labels, above = found.labels[frame.box], int(found.labels.max())
