@@ -65,6 +65,16 @@ def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     return ModelVersion.objects.install_shipped()
 
 
+@pytest.fixture
+def small_version(db: None) -> ModelVersion:
+    """A small network, active: for trainings, which need any version to start from."""
+    from tests import samples
+
+    version = ModelVersion.objects.register(samples.SMALL.read_bytes())
+    version.promote(reason="small")
+    return version
+
+
 @pytest.fixture(scope="session", autouse=True)
 def settings_for_tests() -> Iterator[None]:
     """Static files as they lie in the tree (their manifest exists only after collectstatic), and passwords
@@ -90,13 +100,18 @@ def post(client: Client, version: ModelVersion) -> Post:
     return post
 
 
-@pytest.fixture
-def small_mnist(monkeypatch: pytest.MonkeyPatch) -> "Mnist":
-    """Made-up digits in MNIST's place, so that tests need neither network nor minutes."""
+@pytest.fixture(scope="session")
+def made_up_mnist() -> "Mnist":
     from training import dataset, synthesis
 
     rng = np.random.default_rng(0)
-    parts = [dataset.Digits(*synthesis.digits(count, rng)) for count in (300, 60, 200)]
-    mnist = dataset.Mnist(*parts)
-    monkeypatch.setattr(dataset, "load_mnist", lambda folder: mnist)
-    return mnist
+    return dataset.Mnist(*(dataset.Digits(*synthesis.digits(count, rng)) for count in (300, 60, 200)))
+
+
+@pytest.fixture
+def small_mnist(made_up_mnist: "Mnist", monkeypatch: pytest.MonkeyPatch) -> "Mnist":
+    """Made-up digits in MNIST's place, so that tests need neither network nor minutes."""
+    from training import dataset
+
+    monkeypatch.setattr(dataset, "load_mnist", lambda folder: made_up_mnist)
+    return made_up_mnist
