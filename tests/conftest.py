@@ -5,10 +5,12 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.test import Client, override_settings
@@ -85,6 +87,12 @@ def settings_for_tests() -> Iterator[None]:
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with override_settings(WHITENOISE_AUTOREFRESH=True, STORAGES=storages, PASSWORD_HASHERS=hashers):
         yield
+
+
+@pytest.fixture
+def roles(db: None) -> None:
+    """As the migration makes them: a test that needs a real commit empties every table after itself."""
+    import_module("predictions.migrations.0002_roles").make_roles(apps, None)
 
 
 Post = Callable[..., Any]

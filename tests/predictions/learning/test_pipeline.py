@@ -101,9 +101,8 @@ def test_gate_sees_what_many_small_losses_add_up_to(version: ModelVersion, small
     assert gate
     assert gate["against"] == worse.name
     failed = {check["name"] for check in gate["checks"] if not check["passed"]}
-    assert failed - {"forward time"} == {
-        f"accuracy on MNIST test since {version}"
-    }  # a busy machine takes any time
+    failed.discard("forward time")  # equal networks take different times on a busy machine
+    assert failed == {f"accuracy on MNIST test since {version}"}
 
 
 def test_one_seed_gives_the_same_weights_and_another_label_another_fingerprint(
