@@ -24,7 +24,7 @@ loop-demo: .venv/dev
 
 test: .venv/dev
 	@$(VENV)/coverage erase
-	@$(VENV)/coverage run -m pytest
+	@$(VENV)/coverage run -m pytest -n 2
 	@$(VENV)/coverage combine --quiet
 	@$(VENV)/coverage report
 

@@ -5,10 +5,12 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.test import Client, override_settings
@@ -70,6 +72,16 @@ def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     return ModelVersion.objects.install_shipped()
 
 
+@pytest.fixture
+def small_version(db: None) -> ModelVersion:
+    """A small network, active: for trainings, which need any version to start from."""
+    from tests import samples
+
+    version = ModelVersion.objects.register(samples.SMALL.read_bytes())
+    version.promote(reason="small")
+    return version
+
+
 @pytest.fixture(scope="session", autouse=True)
 def settings_for_tests() -> Iterator[None]:
     """Static files as they lie in the tree (their manifest exists only after collectstatic), and passwords
@@ -80,6 +92,12 @@ def settings_for_tests() -> Iterator[None]:
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with override_settings(WHITENOISE_AUTOREFRESH=True, STORAGES=storages, PASSWORD_HASHERS=hashers):
         yield
+
+
+@pytest.fixture
+def roles(db: None) -> None:
+    """As the migration makes them: a test that needs a real commit empties every table after itself."""
+    import_module("predictions.migrations.0002_roles").make_roles(apps, None)
 
 
 Post = Callable[..., Any]
@@ -95,13 +113,18 @@ def post(client: Client, version: ModelVersion) -> Post:
     return post
 
 
-@pytest.fixture
-def small_mnist(monkeypatch: pytest.MonkeyPatch) -> "Mnist":
-    """Made-up digits in MNIST's place, so that tests need neither network nor minutes."""
+@pytest.fixture(scope="session")
+def made_up_mnist() -> "Mnist":
     from training import dataset, synthesis
 
     rng = np.random.default_rng(0)
-    parts = [dataset.Digits(*synthesis.digits(count, rng)) for count in (300, 60, 200)]
-    mnist = dataset.Mnist(*parts)
-    monkeypatch.setattr(dataset, "load_mnist", lambda folder: mnist)
-    return mnist
+    return dataset.Mnist(*(dataset.Digits(*synthesis.digits(count, rng)) for count in (300, 60, 200)))
+
+
+@pytest.fixture
+def small_mnist(made_up_mnist: "Mnist", monkeypatch: pytest.MonkeyPatch) -> "Mnist":
+    """Made-up digits in MNIST's place, so that tests need neither network nor minutes."""
+    from training import dataset
+
+    monkeypatch.setattr(dataset, "load_mnist", lambda folder: made_up_mnist)
+    return made_up_mnist

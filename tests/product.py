@@ -19,6 +19,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """A zombie has ended; its parent, where that is a container's first process, just never asks."""
+    alive = [process for process in processes if process.is_running()]
+    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
 class Product:
     """The launcher, with what it has printed."""
 
@@ -49,7 +55,9 @@ class Product:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        family = self.family()
+        assert self.stop() == 0
+        assert not still_running(family)
 
     @property
     def page(self) -> str:

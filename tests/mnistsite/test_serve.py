@@ -11,14 +11,7 @@ import pytest
 import requests
 
 from tests.conftest import ONE
-from tests.product import Product, free_port
-
-
-def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """A zombie has ended; its parent, where that is a container's first process, just never asks."""
-    alive = [process for process in processes if process.is_running()]
-    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-
+from tests.product import Product, free_port, still_running
 
 Serve = Callable[..., Product]
 
@@ -42,30 +35,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             product.stop(signal.SIGTERM)
 
 
-def test_serves_stops_leaves_nothing_running_and_keeps_the_data(serve: Serve) -> None:
-    product = serve()
-    product.wait_until_ready()
-    url = f"http://127.0.0.1:{product.web}/api/predict"
-    assert requests.post(url, json={"strokes": ONE}, timeout=10).status_code == 201
-    assert requests.get(f"http://127.0.0.1:{product.ui}/_stcore/health", timeout=10).text == "ok"
-    family = product.family()
-    assert len(family) >= 4
-    assert product.stop(signal.SIGINT) == 0
-    assert not still_running(family)
-
-    again = serve()
-    again.wait_until_ready()
-    stats = requests.get(f"http://127.0.0.1:{again.web}/api/stats", timeout=10).json()
-    family = again.family()
-    assert again.stop(signal.SIGTERM) == 0
-    assert stats["everyone"]["predictions"] == 1
-    assert not still_running(family)
-    assert "Password" in product.printed
-    assert "Password" not in again.printed
-
-
-def test_interrupted_first_start_leaves_nothing_and_the_next_one_works(serve: Serve) -> None:
-    """Interrupted while initdb works, which is when there is half a database; then the terminal is closed."""
+def test_interrupted_first_start_leaves_nothing_then_it_serves_stops_and_keeps_the_data(serve: Serve) -> None:
+    """Interrupted while initdb works, which is when there is half a database."""
     product = serve()
     while not (product.var / "postgres" / "PG_VERSION").exists():
         assert product.process.poll() is None
@@ -75,11 +46,25 @@ def test_interrupted_first_start_leaves_nothing_and_the_next_one_works(serve: Se
     psutil.wait_procs(family, timeout=10)
     assert not still_running(family + product.database_processes())
 
+    first = serve()
+    first.wait_until_ready()
+    url = f"http://127.0.0.1:{first.web}/api/predict"
+    assert requests.post(url, json={"strokes": ONE}, timeout=10).status_code == 201
+    assert requests.get(f"http://127.0.0.1:{first.ui}/_stcore/health", timeout=10).text == "ok"
+    family = first.family()
+    assert len(family) >= 4
+    assert first.stop(signal.SIGINT) == 0
+    assert not still_running(family)
+
     again = serve()
     again.wait_until_ready()
+    stats = requests.get(f"http://127.0.0.1:{again.web}/api/stats", timeout=10).json()
     family = again.family()
-    assert again.stop(signal.SIGHUP) == 0
+    assert again.stop(signal.SIGHUP) == 0  # its terminal is closed
+    assert stats["everyone"]["predictions"] == 1
     assert not still_running(family)
+    assert "Password" in first.printed
+    assert "Password" not in again.printed
 
 
 def test_one_port_for_two_is_one_line(serve: Serve) -> None:

@@ -38,7 +38,13 @@ def empty_queue(db: None) -> None:
 def work(queue: str = "default") -> None:
     """A worker that goes home when the queue is empty."""
     with app.replace_connector(app.connector.get_worker_connector()) as worker_app:  # type: ignore[attr-defined]
-        worker_app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False, queues=[queue])
+        worker_app.run_worker(
+            wait=False,
+            install_signal_handlers=False,
+            listen_notify=False,
+            queues=[queue],
+            abort_job_polling_interval=0.1,
+        )
 
 
 def reloaded(job: Job) -> Job:
@@ -151,7 +157,7 @@ def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -
 
 
 @pytest.fixture
-def worker_process(version: ModelVersion) -> Iterator[Any]:
+def worker_process(db: None) -> Iterator[Any]:
     """Starts worker processes on the test's database; kills what is left of them."""
     parameters = connection.get_connection_params()
     parts = {
@@ -190,7 +196,7 @@ def notice_the_dead() -> None:
 
 
 def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker_process: Any) -> None:
-    inputs = np.random.default_rng(0).integers(0, 256, (8_000, 784), np.uint8)
+    inputs = np.random.default_rng(0).integers(0, 256, (6_000, 784), np.uint8)
     rows = [
         Prediction(
             model_version=version,
@@ -202,7 +208,7 @@ def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker
         )
         for image in inputs
     ]
-    Prediction.objects.bulk_create(rows, batch_size=5000)
+    Prediction.objects.bulk_create(rows)
     job = Job.objects.start(Job.Kind.REPLAY, version=version.name)
     first = worker_process()
     wait_for(lambda: reloaded(job).progress > 0)
@@ -212,20 +218,20 @@ def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker
     notice_the_dead()
     worker_process()
     wait_for(lambda: reloaded(job).state == "succeeded")
-    assert result_of(job)["rows"] == 8_000
+    assert result_of(job)["rows"] == 6_000
     assert attempts_at(job) == 2
 
 
 def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
-    version: ModelVersion, worker_process: Any
+    small_version: ModelVersion, worker_process: Any
 ) -> None:
-    quick = {"steps": 60, "batch": 64, "made_up": 20}
+    quick = {"steps": 200, "batch": 32, "made_up": 20}
     job, first = Job.objects.start(Job.Kind.TRAIN, **quick), worker_process()
     wait_for(lambda: "step" in reloaded(job).message)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert reloaded(job).state == "doing"
-    assert list(ModelVersion.objects.all()) == [version]
+    assert list(ModelVersion.objects.all()) == [small_version]
     notice_the_dead()
     worker_process(), worker_process()
     wait_for(lambda: (reloaded(job).state, attempts_at(job)) == ("doing", 1))
@@ -233,7 +239,7 @@ def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
     wait_for(lambda: reloaded(job).state == "succeeded" or reloaded(second).state != "todo")
     assert reloaded(job).state == "succeeded"
     wait_for(lambda: reloaded(second).state == "succeeded")
-    trained = ModelVersion.objects.exclude(pk=version.pk)
+    trained = ModelVersion.objects.exclude(pk=small_version.pk)
     assert {made.name for made in trained} == {result_of(each)["version"] for each in (job, second)}
     assert all(made.metrics["curve"] and made.gate for made in trained)
 

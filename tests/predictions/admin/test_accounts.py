@@ -1,27 +1,18 @@
 """What operators, trainers and admins may do."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from tests import rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("roles")]
 
 LIST = "/admin/predictions/prediction/"
 VERSIONS = "/admin/predictions/modelversion/"
 QUEUE = f"{LIST}queue/"
 USERS = "/admin/auth/user/"
 JOINED = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
-
-
-@pytest.fixture(autouse=True)
-def roles(db: None) -> None:
-    """As the migration makes them: a test that needs a real commit empties every table after itself."""
-    import_module("predictions.migrations.0002_roles").make_roles(apps, None)
 
 
 def client_of(role: str) -> Client:

@@ -18,7 +18,7 @@ FAILED = {
 
 
 @pytest.fixture
-def trainer(db: None, client: Client) -> User:
+def trainer(roles: None, client: Client) -> User:
     user = User.objects.create_user("tim", is_staff=True)
     user.groups.add(Group.objects.get(name="trainer"))
     client.force_login(user)
@@ -133,7 +133,7 @@ def test_drift_is_nothing_for_an_account_without_a_role(version: ModelVersion, c
     assert "Drift:" not in client.get(reverse("admin:index")).content.decode()
 
 
-def test_operator_may_neither_train_nor_promote(version: ModelVersion, client: Client) -> None:
+def test_operator_may_neither_train_nor_promote(roles: None, version: ModelVersion, client: Client) -> None:
     user = User.objects.create_user("olive", is_staff=True)
     user.groups.add(Group.objects.get(name="operator"))
     client.force_login(user)

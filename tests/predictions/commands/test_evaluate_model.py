@@ -37,25 +37,24 @@ def test_the_active_version_is_measured_on_mnist(version: ModelVersion) -> None:
     assert float(refused.rstrip("%")) < 2
 
 
-def test_a_file_of_strokes_is_measured_each_way_and_by_source(version: ModelVersion) -> None:
-    lines = run("--version", version.name, "--digits", samples.STROKES, "--others", samples.LETTERS)
+def test_a_file_of_strokes_is_measured_each_way_and_by_source_and_drawn(
+    version: ModelVersion, tmp_path: Path
+) -> None:
+    folder = tmp_path / "made" / "for it"
+    files = ("--digits", samples.STROKES, "--others", samples.LETTERS)
+    lines = run("--version", version.name, *files, "--report", folder)
     names = [line.split()[0] for line in lines.splitlines()]
     for name in ("draw", "draw_anyhow", "strokes", "aga", "ibm", "imp", "val", "Grid"):
         assert name in names
     assert names.count("ibm") == 3
     assert "others, strokes" in lines
+    pictures = {path.stem for path in folder.iterdir()}
+    assert {"reliability", "refusals_strokes", "grid", "worst_draw", "confusions_mnist_test"} <= pictures
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
 
 
 def test_letters_alone_are_measured_too(version: ModelVersion) -> None:
     assert "others, draw_anyhow" in run("--others", samples.LETTERS)
-
-
-def test_the_pictures_are_drawn(version: ModelVersion, tmp_path: Path) -> None:
-    folder = tmp_path / "made" / "for it"
-    run("--digits", samples.STROKES, "--others", samples.LETTERS, "--report", folder)
-    names = {path.stem for path in folder.iterdir()}
-    assert {"reliability", "refusals_strokes", "grid", "worst_draw", "confusions_mnist_test"} <= names
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
 
 
 def test_a_version_that_is_not_there_is_one_line(version: ModelVersion) -> None:

