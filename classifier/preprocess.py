@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from classifier.image_file import DrawingError, decode, encode, is_lossless
 from classifier.ink import Ink, find_ink
@@ -19,6 +20,9 @@ INPUT_SIZE = 28  # pixels; MNIST's image
 BOX_SIZE = 20  # pixels; the ink's longer side within it
 CENTRE = 14  # the pixel that holds the centre of mass
 PEN = 0.13  # pen width as a share of the longer side: MNIST's 2.5 of 20 pixels
+SMALLEST_MEASURED = 64  # pixels; the width of a pen can't be measured in a smaller drawing
+THIN_SHARE = 0.2  # of the box; with more ink than that no pen is thin
+THIN_PEN, WIDENED_PEN = 0.05, 0.08  # of the longer side: a pen under the first is given the second
 STROKE_SIZE = 160  # pixels; eight times the box, which smooths the edges when it is scaled down
 
 
@@ -97,13 +101,31 @@ def to_input(ink: Ink) -> Ink:
     A digit of MNIST that is cropped to its ink comes back bit for bit. Raises DrawingError without ink.
     """
     left, top, right, bottom = _box(ink)
-    scale = BOX_SIZE / max(right - left, bottom - top)
-    size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+    # Cropped first, so that not even rounding depends on where the ink was.
+    cropped = _thicken(np.ascontiguousarray(ink[top:bottom, left:right]))
+    height, width = cropped.shape
+    scale = BOX_SIZE / max(width, height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Averaging over whole areas is how MNIST was reduced; a smaller drawing needs interpolation.
     method = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BILINEAR
-    # Cropped first, so that not even rounding depends on where the ink was.
-    cropped = Image.fromarray(np.ascontiguousarray(ink[top:bottom, left:right]))
-    return _centre(np.asarray(cropped.resize(size, method)))
+    return _centre(np.asarray(Image.fromarray(cropped).resize(size, method)))
+
+
+def _thicken(ink: Ink) -> Ink:
+    """A pen that is very thin for its drawing would leave no more than a shadow in 20 pixels."""
+    size = max(ink.shape)
+    if size < SMALLEST_MEASURED or int(ink.sum(dtype=np.int64)) > THIN_SHARE * 255 * size**2:
+        return ink
+    pen = _pen_width(ink > 127) / size
+    reach = round((WIDENED_PEN - pen) * size) if pen < THIN_PEN else 0
+    return np.asarray(ndimage.maximum_filter(np.pad(ink, reach), reach | 1), np.uint8) if reach else ink
+
+
+def _pen_width(mask: NDArray[np.bool_]) -> float:
+    """In pixels: twice the area over the length of the outline."""
+    mask = np.pad(mask, 1)
+    outline = mask & ~ndimage.binary_erosion(mask)
+    return float(2 * mask.sum() / max(1, outline.sum()))
 
 
 def _box(ink: Ink) -> tuple[int, int, int, int]:
