@@ -52,17 +52,22 @@ def _shifts(slope: float, columns: NDArray[np.int_], width: int) -> NDArray[np.i
     return np.asarray(np.rint(slope * (columns - width / 2)), dtype=np.int_)
 
 
-def _coverage(inked: Contrast, shifts: NDArray[np.int_]) -> NDArray[np.float64]:
+def _coverage(inked: Contrast, shifts: NDArray[np.int_]) -> Contrast:
     """(height,) shares of the columns that have ink along lines of one slope; `inked` is (columns,
     height)."""
-    height = inked.shape[1]
-    found, seen = np.zeros(height), np.zeros(height)
-    for column, shift in zip(inked, shifts.tolist(), strict=True):
-        here = slice(max(0, -shift), height - max(0, shift))
-        there = slice(max(0, shift), height - max(0, -shift))
-        found[here] += column[there]
-        seen[here] += 1
-    return found / np.maximum(seen, len(inked) // 2)
+    columns, height = inked.shape
+    reach = int(np.abs(shifts).max())
+    found, seen = (
+        _add_shifted(np.pad(part, ((0, 0), (reach, reach))), shifts + reach, height)
+        for part in (inked, np.ones_like(inked))
+    )
+    return np.asarray(found / np.maximum(seen, columns // 2), dtype=np.float32)
+
+
+def _add_shifted(rows: Contrast, starts: NDArray[np.int_], length: int) -> Contrast:
+    """The sum of the rows' windows of one length, each from its own start."""
+    windows = np.lib.stride_tricks.sliding_window_view(rows, length, axis=1)
+    return np.asarray(windows[np.arange(len(rows)), starts].sum(axis=0), dtype=np.float32)
 
 
 def _thin(flags: Flags, thickest: int) -> Flags:
