@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -41,14 +42,22 @@ class Product:
             text=True,
         )
         self.printed = ""
+        # Or else it would stop at the first line that no longer fits into the pipe.
+        self._reader = threading.Thread(target=self._read_on, daemon=True)
 
     def wait_until_ready(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
             self.printed += line
             if "Ctrl-C" in line:
+                self._reader.start()
                 return
         raise AssertionError(self.printed)
+
+    def _read_on(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed += line
 
     def __enter__(self) -> Self:
         self.wait_until_ready()
@@ -88,5 +97,10 @@ class Product:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        self.printed += self.process.communicate(timeout=60)[0]
-        return self.process.returncode
+        return self.wait()
+
+    def wait(self) -> int:
+        """For its end, when all that it printed has been read; the exit code."""
+        if self._reader.is_alive():
+            self._reader.join(timeout=60)
+        return self.process.wait(timeout=60)
