@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from streamlit_ui import client
-from streamlit_ui.answer import per_cent, picture
+from streamlit_ui.answer import REASONS, per_cent, picture
 from streamlit_ui.client import Answer
 from streamlit_ui.history import figure, load
 from streamlit_ui.session import Session, current
@@ -45,10 +45,11 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     """A step for each picture that there is, and the answer."""
     taken = [name for name in STEPS if pictures[name]]
     figures = "".join(step(number, name, pictures[name]) for number, name in enumerate(taken, 1))
-    read = f"{per_cent(answer['confidence'])} sure, by model {html.escape(answer['model_version'])}."
+    sure = REASONS.get(answer["reason"] or "") or f"{per_cent(answer['confidence'])} sure"
+    words = f"{sure}, by model {html.escape(answer['model_version'])}."
     return (
         f'<div class="steps">{figures}<figure><div class="read">{answer["digit"]}</div>'
-        f"<figcaption><strong>{len(taken) + 1}. Answer</strong>{read}</figcaption></figure></div>"
+        f"<figcaption><strong>{len(taken) + 1}. Answer</strong>{words}</figcaption></figure></div>"
     )
 
 
