@@ -2,17 +2,29 @@
 
     python -m benchmarks.screenshots_page
 
-Starts the whole product on a var/ of its own, draws, gives feedback, and photographs the page at three
-sizes in light and dark.
+Starts the whole product on a var/ of its own, draws, gives feedback, uploads photographs, and photographs the
+page at three sizes in light and dark.
 """
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser import SIZES, Points, chromium, draw, visit, wait_for_answer, wait_for_empty
+from tests.browser import (
+    SIZES,
+    Points,
+    chromium,
+    draw,
+    upload,
+    visit,
+    wait_for_answer,
+    wait_for_empty,
+)
+from tests.photographs import TURNED, jpeg, photograph
 from tests.product import REPOSITORY, Product
+from tests.samples import strokes as sample
 
 FOLDER = REPOSITORY / "docs" / "screenshots"
 THREE: list[Points] = [
@@ -53,6 +65,26 @@ def photograph_page(browser: Browser, url: str) -> None:
             page.context.close()
 
 
+def photographs() -> Iterator[tuple[str, bytes]]:
+    """On squared paper in a shadow, small and in a deeper one, and two digits, of which neither is clear."""
+    five, four, seven = (sample().strokes[number] for number in (18, 9, 45))
+    yield "squared", jpeg(photograph([four], 1, squares=110), TURNED)
+    yield "small", jpeg(photograph([seven], 2, height=0.12, pen=0.1, shadow=0.6))
+    yield "two", jpeg(photograph([five, four], 3, height=0.3))
+
+
+def photograph_uploads(browser: Browser, url: str) -> None:
+    for size in ("phone", "desktop"):
+        page, answer = visit(browser, url, size), None
+        for name, file in photographs():
+            answer = upload(page, file, f"{name}.jpg", after=answer)
+            shoot(page, f"upload-{name}-{size}")
+        page.get_by_role("tab", name="How it works").click()
+        page.locator(".steps .read").wait_for()
+        shoot(page, f"explanation-upload-{size}")
+        page.context.close()
+
+
 def shoot(page: Page, name: str) -> None:
     page.wait_for_timeout(700)  # transitions and images
     page.screenshot(path=FOLDER / f"{name}.png")
@@ -62,6 +94,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, Product(Path(folder)) as product, chromium() as browser:
         photograph_page(browser, product.page)
+        photograph_uploads(browser, product.page)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,12 @@ import streamlit as st
 
 from streamlit_ui.client import Answer
 
+# Of which the confidence in the digit says nothing: it would be read as how sure that is.
+REASONS = {
+    "not_a_digit": "This does not look like a digit",
+    "unclear_picture": "Not sure: the digit is not clear in this picture",
+}
+
 
 def per_cent(share: float) -> str:
     """Rounded, but never up to a certainty that no model has."""
@@ -13,8 +19,8 @@ def per_cent(share: float) -> str:
 
 
 def in_words(answer: Answer) -> str:
-    if answer["reason"] == "not_a_digit":
-        return "This does not look like a digit"
+    if answer["reason"] in REASONS:
+        return REASONS[answer["reason"]]
     if answer["uncertain"]:
         return "Not sure"
     if answer["confidence"] < 0.8:
@@ -23,15 +29,13 @@ def in_words(answer: Answer) -> str:
 
 
 def certainty(answer: Answer) -> str:
-    """The confidence in the digit, which beside "no digit" would be read as how sure that is."""
-    return "" if answer["reason"] == "not_a_digit" else f"<span>{per_cent(answer['confidence'])}</span>"
+    return "" if answer["reason"] in REASONS else f"<span>{per_cent(answer['confidence'])}</span>"
 
 
-def picture(png: str, text: str, css_class: str = "pixels") -> str:
-    """An image from base64."""
-    return (
-        f'<img class="{css_class}" src="data:image/png;base64,{html.escape(png)}" alt="{html.escape(text)}">'
-    )
+def picture(file: str, text: str, css_class: str = "pixels") -> str:
+    """An image from base64, which the browser decodes: a PNG, or a JPEG, which begins with "/9j/"."""
+    source = f"data:image/{'jpeg' if file.startswith('/9j/') else 'png'};base64,{file}"
+    return f'<img class="{css_class}" src="{html.escape(source)}" alt="{html.escape(text)}">'
 
 
 def bars(probabilities: list[float]) -> str:

@@ -11,8 +11,17 @@ from requests.adapters import HTTPAdapter
 
 API_URL = os.environ.get("API_URL", "http://localhost:8000").rstrip("/")
 NOT_A_DIGIT = 10
-SECONDS_TO_CONNECT_AND_ANSWER = (2, 5)
+# For the connection and for sending a body; for the answer after that.
+SECONDS = (2, 5)
+SECONDS_FOR_A_PICTURE = (10, 15)  # it may have 15 MB, and may have to wait for its turn
 SECONDS_TO_RETRY = 3
+
+# What passes by itself, by the API's error codes.
+LATER = {
+    "too_many_requests": "That was more than the recogniser takes at a time.",
+    "busy": "The recogniser is busy with other large pictures.",
+    "incomplete": "The picture took too long on its way.",
+}
 
 # One for all visitors: it keeps connections open and is given no cookies.
 _http = requests.Session()
@@ -60,9 +69,7 @@ def call(method: str, path: str, address: str | None = None, **options: Any) -> 
     """
     headers = {"X-Forwarded-For": address} if address else {}
     try:
-        response = _http.request(
-            method, API_URL + path, headers=headers, timeout=SECONDS_TO_CONNECT_AND_ANSWER, **options
-        )
+        response = _http.request(method, API_URL + path, headers=headers, **({"timeout": SECONDS} | options))
     except requests.RequestException as problem:
         raise TryLaterError("The recogniser cannot be reached just now.", SECONDS_TO_RETRY) from problem
     if response.ok:
@@ -73,24 +80,35 @@ def call(method: str, path: str, address: str | None = None, **options: Any) -> 
 def _problem(response: requests.Response) -> Exception:
     after = response.headers.get("Retry-After", "")
     seconds = int(after) if after.isdecimal() else SECONDS_TO_RETRY
-    if response.status_code == 429:
-        return TryLaterError("That was more than the recogniser takes at a time.", seconds)
+    code, message = _error(response)
+    if code in LATER:
+        return TryLaterError(LATER[code], seconds)
     if response.status_code >= 500:
         return TryLaterError("The recogniser is away just now.", seconds)
+    return RefusedError(message)
+
+
+def _error(response: requests.Response) -> tuple[str, str]:
+    """Code and message."""
     try:
-        return RefusedError(response.json()["error"]["message"])
+        error = response.json()["error"]
+        return error["code"], error["message"]
     except (ValueError, KeyError, TypeError):
-        return RefusedError("The recogniser did not accept that.")
+        return "", "The recogniser did not accept that."
 
 
-def predict(
-    drawing: dict[str, Any], visitor: str, source: str = "page", address: str | None = None
-) -> Answer:
-    """Read a drawing: `id` and `image` or `strokes`, and `drawing` where it has more states."""
-    return cast(
-        "Answer",
-        call("POST", "/api/predict", address, json={**drawing, "visitor": visitor, "source": source}),
-    )
+def predict(drawing: dict[str, Any], visitor: str, address: str | None = None) -> Answer:
+    """Read what is drawn on the page: `id`, `strokes` and `image`, and `drawing` where it has more states."""
+    body = {**drawing, "visitor": visitor, "source": "page"}
+    return cast("Answer", call("POST", "/api/predict", address, json=body))
+
+
+def predict_file(file: bytes, prediction: str, visitor: str, address: str | None = None) -> Answer:
+    """Read any file that may be a picture, sent as it is; `prediction` is the id that the answer gets."""
+    fields = {"id": prediction, "visitor": visitor, "source": "upload"}
+    picture = {"image": ("picture", file)}
+    timeout = SECONDS_FOR_A_PICTURE
+    return cast("Answer", call("POST", "/api/predict", address, data=fields, files=picture, timeout=timeout))
 
 
 def label(prediction: str, digit: int, address: str | None = None) -> None:

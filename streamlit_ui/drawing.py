@@ -35,5 +35,5 @@ def read(session: Session) -> None:
     elif not turn.answer or turn.answer["id"] != drawing.id:
         turn.answer = None
         body = {name: getattr(drawing, name) for name in ("id", "drawing", "strokes", "image")}
-        turn.answer = client.predict(body, session.visitor, "page", session.address)
+        turn.answer = client.predict(body, session.visitor, session.address)
         history.note(turn.answer, session)

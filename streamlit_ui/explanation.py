@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from streamlit_ui import client
-from streamlit_ui.answer import per_cent, picture
+from streamlit_ui.answer import REASONS, per_cent, picture
 from streamlit_ui.client import Answer
 from streamlit_ui.history import figure, load
 from streamlit_ui.session import Session, current
@@ -14,11 +14,12 @@ from streamlit_ui.trouble import attempt, explain, retry
 
 # Title, words, and how the picture is shown.
 STEPS = {
-    "drawing": ("1. Drawing", "As it was sent.", "smooth"),
-    "ink": ("2. Ink", "Paper and colour are dropped; strokes get one pen width.", "smooth cropped"),
-    "scaled": ("3. Scaled", "Cut to the ink, the longer side 20 pixels, like MNIST.", "cropped"),
-    "input": ("4. Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees.", ""),
-    "saliency": ("5. What mattered", "Orange ink spoke for the answer, blue ink against it.", ""),
+    "drawing": ("Drawing", "As it is kept.", "smooth"),
+    "mask": ("Found", "In red: what was taken for the digit.", "smooth"),
+    "ink": ("Ink", "Paper and colour are dropped; strokes get one pen width.", "smooth cropped"),
+    "scaled": ("Scaled", "Cut to the ink, the longer side 20 pixels, like MNIST.", "cropped"),
+    "input": ("Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees.", ""),
+    "saliency": ("What mattered", "Orange ink spoke for the answer, blue ink against it.", ""),
 }
 
 
@@ -41,16 +42,22 @@ def show_steps(session: Session) -> None:
 
 
 def steps(answer: Answer, pictures: dict[str, Any]) -> str:
-    figures = "".join(
-        f"<figure>{picture(pictures[name], title, f'pixels large {look}')}"
-        f"<figcaption><strong>{title}</strong>{text}</figcaption></figure>"
-        for name, (title, text, look) in STEPS.items()
-        if pictures[name]
-    )
-    read = f"{per_cent(answer['confidence'])} sure, by model {html.escape(answer['model_version'])}."
+    """A step for each picture that there is, and the answer."""
+    taken = [name for name in STEPS if pictures[name]]
+    figures = "".join(step(number, name, pictures[name]) for number, name in enumerate(taken, 1))
+    sure = REASONS.get(answer["reason"] or "") or f"{per_cent(answer['confidence'])} sure"
+    words = f"{sure}, by model {html.escape(answer['model_version'])}."
     return (
         f'<div class="steps">{figures}<figure><div class="read">{answer["digit"]}</div>'
-        f"<figcaption><strong>6. Answer</strong>{read}</figcaption></figure></div>"
+        f"<figcaption><strong>{len(taken) + 1}. Answer</strong>{words}</figcaption></figure></div>"
+    )
+
+
+def step(number: int, name: str, file: str) -> str:
+    title, text, look = STEPS[name]
+    return (
+        f"<figure>{picture(file, title, f'pixels large {look}')}"
+        f"<figcaption><strong>{number}. {title}</strong>{text}</figcaption></figure>"
     )
 
 

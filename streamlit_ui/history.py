@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from streamlit_ui import client
-from streamlit_ui.answer import per_cent, picture
+from streamlit_ui.answer import certainty, picture
 from streamlit_ui.client import NOT_A_DIGIT, Answer
 from streamlit_ui.session import Session, Turn
 from streamlit_ui.trouble import attempt, explain
@@ -93,7 +93,7 @@ def _row(answer: Answer) -> str:
     wrong = ' class="wrong"' if answer["user_label"] not in (None, answer["digit"]) else ""
     return (
         f"<tr><td>{picture(answer['input'], 'Drawing', 'pixels small')}</td>"
-        f"<td><strong>{answer['digit']}</strong> <span>{per_cent(answer['confidence'])}</span></td>"
+        f"<td><strong>{answer['digit']}</strong> {certainty(answer)}</td>"
         f"<td{wrong}>{said}</td><td><time>{_when(answer['created_at'])}</time></td></tr>"
     )
 

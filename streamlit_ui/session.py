@@ -54,7 +54,7 @@ class Session:
     drawing: Drawing | None = None  # what is on the canvas
     paper: int = field(default_factory=_number)  # another one whenever the page empties the canvas
     returned: dict[str, Any] | None = None  # the strokes that the page then put on the canvas
-    photo: bytes | None = None  # the file on show, as it was sent: a PNG
+    pictures: dict[str, Any] | None = None  # how the upload on show was read
     file: int = 0  # counts the files uploaded, to empty the uploader after each
     history: list[Answer] | None = None  # None: to be fetched
     older: str | None = None  # where the history goes on

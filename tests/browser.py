@@ -141,6 +141,24 @@ def _touch(page: Page, places: Points) -> None:
     protocol.detach()
 
 
+def upload(
+    page: Page, file: bytes, name: str = "photo.jpg", kind: str = "image/jpeg", *, after: str | None = None
+) -> str:
+    """Upload a file that can be read; the id of its answer, once that and its pictures are on show. `after`
+    is the answer to the file before."""
+    choose(page, file, name, kind)
+    shown = page.locator(f'.st-key-upload-answer [data-prediction]:not([data-prediction="{after}"])')
+    shown.wait_for()
+    expect(page.locator(".compared img")).to_have_count(2)
+    return shown.get_attribute("data-prediction") or ""
+
+
+def choose(page: Page, file: bytes, name: str, kind: str) -> None:
+    """Choose a file of any kind on the upload tab."""
+    page.get_by_role("tab", name="Upload").click()
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": file})
+
+
 def wait_for_answer(page: Page, after: str | None = None) -> str:
     """The id of the prediction on show, once there is one that is not `after`."""
     shown = page.locator(f'.st-key-answer [data-prediction]:not([data-prediction="{after}"])')

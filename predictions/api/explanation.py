@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.image_file import decode
+from classifier.image_file import decode, encode
 from classifier.ink import Ink
 from predictions import pictures, serving
 from predictions.models import Prediction
@@ -22,8 +22,8 @@ UNMOVED = np.array([90, 90, 90])
 def explain(prediction: Prediction) -> dict[str, Any]:
     """The steps from the drawing to the model's input, and the saliency map: pictures in base64.
 
-    `drawing` is the picture as it is stored, `mask` what was taken for its ink. Both are None where there is
-    no picture: it came as strokes, or is no longer kept.
+    `drawing` is the picture as it is stored, None where none is kept; `mask` what was taken for its ink, None
+    also where strokes were read.
     """
     model_input, ink = pictures.as_array(prediction.input), prediction.ink()
     return {
@@ -39,14 +39,15 @@ def explain(prediction: Prediction) -> dict[str, Any]:
 
 def show_mask(prediction: Prediction) -> str | None:
     """The ink coloured, on the picture that it was found in, which is made pale."""
-    ink = prediction.picture_ink()
+    ink = None if prediction.strokes else prediction.picture_ink()
     if ink is None or not prediction.image:
         return None
     height, width = ink.shape
     picture = Image.fromarray(decode(bytes(prediction.image))).convert("L").resize((width, height))
     pale = 128 + np.asarray(picture, np.float32)[..., None] / 2
     share = ink[..., None] / 255
-    return pictures.base64_png(np.rint(pale * (1 - share) + FOUND * share).astype(np.uint8))
+    marked = np.rint(pale * (1 - share) + FOUND * share).astype(np.uint8)
+    return base64.b64encode(encode(marked)).decode()
 
 
 def crop(ink: Ink) -> Ink:

@@ -85,7 +85,9 @@ class ExplanationOut(Schema):
     drawing: str | None = Field(
         description="The picture that came, as a small PNG or JPEG in base64; null when none is kept."
     )
-    mask: str | None = Field(description="The same with what was taken for ink coloured.")
+    mask: str | None = Field(
+        description="The same, pale, with what was taken for ink coloured; null where strokes were read."
+    )
     ink: str | None = Field(description="Its ink, white on black: this and the next are PNGs in base64.")
     scaled: str = Field(description="The ink's box, its longer side 20 pixels.")
     input: str = Field(description="The centre of mass in the middle of 28×28 pixels.")

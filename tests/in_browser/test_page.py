@@ -1,5 +1,6 @@
 """The drawing page in a real Chromium, on the whole product."""
 
+import base64
 import io
 import re
 import time
@@ -9,12 +10,16 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from PIL import Image, ImageDraw
+import requests
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests import browser as chrome
-from tests.browser import ONE, SEVEN, draw, wait_for_answer, wait_for_empty, wait_for_ink
+from tests.browser import ONE, SEVEN, choose, draw, upload, wait_for_answer, wait_for_empty, wait_for_ink
+from tests.photographs import TURNED, UPRIGHT, jpeg, photograph
+from tests.pictures import TOO_LARGE
 from tests.product import Product
+from tests.samples import strokes
 from tests.streamlit_ui.test_contrast import contrast
 
 pytestmark = [
@@ -22,6 +27,9 @@ pytestmark = [
     pytest.mark.skipif(chrome.CHROMIUM is None, reason="No Chromium on this machine."),
 ]
 
+DIGITS = strokes()
+SEVEN_ON_PAPER = DIGITS.strokes[45]
+READING = ("digit", "confidence", "probabilities", "uncertain")
 Row = dict[str, Any]
 Visit = Callable[..., Page]
 
@@ -345,29 +353,95 @@ def in_hex(colour: str) -> str:
     return "#" + "".join(f"{int(part):02x}" for part in parts.groups())
 
 
-def test_uploaded_photo_is_read_and_labelled(visit: Visit, product: Product) -> None:
-    page = visit()
-    page.get_by_role("tab", name="Upload").click()
-    page.locator("input[type=file]").set_input_files(
-        {"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": photo_of_a_seven()}
-    )
-    page.locator(".st-key-upload-answer [data-prediction]").wait_for()
-    page.locator(".st-key-upload-feedback").get_by_role("button", name="7", exact=True).click()
+def say_about_upload(page: Page, digit: str) -> None:
+    page.locator(".st-key-upload-feedback").get_by_role("button", name=digit, exact=True).click()
     expect(page.locator(".st-key-upload-feedback")).to_contain_text("Thank you!")
+
+
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_uploaded_photograph_is_read_shown_with_its_ink_and_labelled(
+    visit: Visit, product: Product, size: str
+) -> None:
+    page = visit(size)
+    upload(page, jpeg(photograph([SEVEN_ON_PAPER], 1, size=(4000, 3000), squares=300), TURNED))
+    for picture in page.locator(".compared img").all():
+        across, down = picture.evaluate("image => image.decode().then(() => [image.width, image.height])")
+        assert across / down == pytest.approx(4 / 3, abs=0.02)
+    assert page.evaluate("document.querySelector('.stMain').scrollWidth") == chrome.SIZES[size][0]
+    say_about_upload(page, "7")
+    expect(page.locator(".compared")).to_have_count(0)
     [row] = rows(product, page)
     assert (row["source"], row["digit"], row["user_label"]) == ("upload", 7, 7)
-    assert max(Image.open(io.BytesIO(row["image"])).size) <= 1024
+    assert Image.open(io.BytesIO(row["image"])).size == (1000, 750)
+    page.get_by_role("tab", name="How it works").click()
+    expect(page.locator(".steps figure")).to_have_count(7)
+    expect(page.locator(".steps")).to_contain_text("what was taken for the digit")
 
 
-def photo_of_a_seven() -> bytes:
-    """Twelve megapixels, turned on its side with a tag that says so."""
-    picture = Image.new("L", (4000, 3000), 200)
-    ImageDraw.Draw(picture).line([(1200, 800), (2600, 800), (1900, 2300)], fill=40, width=120)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    file = io.BytesIO()
-    picture.rotate(90, expand=True).save(file, "JPEG", exif=exif)
-    return file.getvalue()
+def test_two_digits_in_a_photograph_are_no_clear_digit(visit: Visit, product: Product) -> None:
+    page = visit()
+    upload(page, jpeg(photograph([SEVEN_ON_PAPER] * 2, 1, height=0.3)))
+    expect(page.locator(".st-key-upload-answer")).to_contain_text("the digit is not clear in this picture")
+    assert [row["reason"] for row in rows(product, page)] == ["unclear_picture"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "file", "words"),
+    [
+        ("IMG_1.HEIC", "image/heic", lambda: b"\0\0\0\x18ftypheic" + bytes(2_000), "please send a JPEG"),
+        ("notes.png", "image/png", lambda: b"Dear diary", "not a readable image"),
+        ("bomb.png", "image/png", TOO_LARGE["png-wide-and-high"], "would cost too much"),
+        ("scans.jfif", "image/jpeg", TOO_LARGE["jpeg-4500-scans"], "would cost too much"),
+        ("tiff.bmp", "image/bmp", lambda: b"II*\0" + bytes(2_000), "please send a PNG"),
+        ("sheet.jpg", "image/jpeg", lambda: jpeg(photograph([], 1)), "blank"),
+    ],
+    ids=["heic", "text", "bomb", "scans", "tiff", "blank"],
+)
+def test_file_that_cannot_be_read_gets_the_apis_words_and_the_next_one_an_answer(
+    visit: Visit, product: Product, name: str, kind: str, file: Callable[[], bytes], words: str
+) -> None:
+    page, servers = visit("phone"), product.page_processes() + product.web_processes()
+    choose(page, file(), name, kind)
+    message = page.locator(".st-key-upload-answer .message")
+    expect(message).to_contain_text(words)
+    text, card = message.bounding_box(), page.locator(".st-key-upload-answer .card").bounding_box()
+    assert text and card and text["height"] < card["height"]
+    upload(page, jpeg(photograph([SEVEN_ON_PAPER], 1)))
+    assert all(server.is_running() for server in servers)
+    assert [row["digit"] for row in rows(product, page)] == [7]
+
+
+def test_iphones_pictures_are_not_asked_for_as_heic(visit: Visit) -> None:
+    """Safari makes a JPEG of them, unless the input names HEIC."""
+    page = visit("phone")
+    page.get_by_role("tab", name="Upload").click()
+    chooser = page.locator("input[type=file]")
+    expect(chooser).not_to_have_attribute("accept", re.compile("hei[cf]"))
+    expect(chooser).to_have_attribute("accept", re.compile(r"\.jfif\b"))
+    upload(page, jpeg(photograph([SEVEN_ON_PAPER], 1)))
+    say_about_upload(page, "7")
+    expect(chooser).not_to_have_attribute("accept", re.compile("hei[cf]"))
+
+
+def test_same_file_gets_the_same_answer_whichever_way_it_comes(visit: Visit, product: Product) -> None:
+    page, answer = visit(), None
+    api = f"http://localhost:{product.web}/api/predict"
+    for file in ten_photographs():
+        answer = upload(page, file, after=answer)
+        [shown] = [row for row in rows(product, page) if str(row["id"]) == answer]
+        form = requests.post(api, files={"image": file}, timeout=60).json()
+        text = requests.post(api, json={"image": base64.b64encode(file).decode()}, timeout=60).json()
+        body = requests.post(api, data=file, headers={"Content-Type": "image/jpeg"}, timeout=60).json()
+        for other in (form, text, body):
+            assert [other[name] for name in READING] == [shown[name] for name in READING]
+            assert (other["reason"] or "") == shown["reason"]
+
+
+def ten_photographs() -> Iterator[bytes]:
+    for number, digit in enumerate(DIGITS.sample(10).strokes):
+        height, pen = 0.2 + 0.05 * number, 0.04 + 0.01 * number
+        sheet = photograph([digit], number, height=height, pen=pen, squares=90 * (number % 2))
+        yield jpeg(sheet, (UPRIGHT, TURNED)[number % 2])
 
 
 def test_last_drawing_is_explained(visit: Visit) -> None:

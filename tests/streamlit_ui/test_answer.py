@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamlit_ui.answer import card
+from streamlit_ui.answer import card, picture
 from streamlit_ui.client import Answer
 
 PER_CENT = "\N{NO-BREAK SPACE}%"
@@ -40,8 +40,20 @@ def test_the_digit_comes_with_how_sure_the_model_is(
     assert words in card(answer(confidence, reason))
 
 
-def test_no_per_cent_stands_beside_what_is_no_digit() -> None:
-    refused = card(answer(0.24, "not_a_digit"))
-    assert "This does not look like a digit" in refused
-    assert "<span>24" not in refused
-    assert f"7: 24{PER_CENT}" in refused  # the bars still tell
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("not_a_digit", "This does not look like a digit"),
+        ("unclear_picture", "Not sure: the digit is not clear in this picture"),
+    ],
+)
+def test_no_per_cent_stands_beside_another_reason_to_be_unsure(reason: str, words: str) -> None:
+    unsure = card(answer(0.24, reason))
+    assert words in unsure
+    assert "<span>24" not in unsure
+    assert f"7: 24{PER_CENT}" in unsure  # the bars still tell
+
+
+@pytest.mark.parametrize(("file", "kind"), [("iVBORw0KGgo=", "png"), ("/9j/4AAQ", "jpeg")])
+def test_picture_goes_to_the_browser_as_it_is(file: str, kind: str) -> None:
+    assert f'src="data:image/{kind};base64,{file}"' in picture(file, "A picture")

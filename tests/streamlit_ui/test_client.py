@@ -1,5 +1,7 @@
 """The page's side of the API, against the real one."""
 
+import base64
+import threading
 import uuid
 from typing import Any, cast
 
@@ -7,11 +9,12 @@ import pytest
 from ninja.throttling import AnonRateThrottle
 from pytest_django.live_server_helper import LiveServer
 
-from predictions.api import views
-from predictions.models import ModelVersion
+from predictions.api import bodies, views
+from predictions.models import ModelVersion, Prediction
 from streamlit_ui import client
 from streamlit_ui.client import NOT_A_DIGIT, RefusedError, TryLaterError
 from tests.conftest import ONE, png
+from tests.pictures import TOO_LARGE
 from tests.product import free_port
 
 VISITOR = str(uuid.uuid4())
@@ -42,10 +45,46 @@ def test_drawing_is_read_labelled_listed_and_deleted() -> None:
     assert client.delete(VISITOR) == 1
 
 
+def send_file(file: bytes) -> client.Answer:
+    return client.predict_file(file, str(uuid.uuid4()), VISITOR)
+
+
 @pytest.mark.usefixtures("api")
-def test_what_the_api_refuses_comes_with_its_words() -> None:
-    with pytest.raises(RefusedError, match="The drawing is blank"):
-        client.predict({"id": str(uuid.uuid4()), "image": png([])}, VISITOR, "upload")
+def test_file_is_read_as_it_is_and_explained() -> None:
+    answer = send_file(base64.b64decode(png(ONE)))
+    assert answer["digit"] == 1
+    stored = Prediction.objects.get(pk=answer["id"])
+    assert (str(stored.visitor), stored.source) == (VISITOR, "upload")
+    assert client.explanation(answer["id"])["mask"]
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (base64.b64decode(png([])), "The drawing is blank"),
+        (b"hello", "not a readable image"),
+        (b"", "not a readable image"),
+        (b"\0\0\0\x18ftypheic" + bytes(99), "please send a JPEG"),
+        (TOO_LARGE["png-wide-and-high"](), "would cost too much"),
+        (b"\xff\xd8\xff" + bytes(15_000_000), "may have 15 MB"),
+    ],
+    ids=["blank", "text", "empty", "heic", "bomb", "large"],
+)
+def test_what_the_api_refuses_comes_with_its_words(file: bytes, words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        send_file(file)
+
+
+@pytest.mark.usefixtures("api")
+def test_busy_api_is_to_be_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SECONDS_TO_WAIT", 0)
+    monkeypatch.setattr(bodies.Place, "free", threading.BoundedSemaphore(1))
+    with bodies.Place() as place:
+        place.take()
+        with pytest.raises(TryLaterError, match="busy with other large pictures") as refused:
+            send_file(base64.b64decode(png(ONE)) + bytes(2_000_000))
+    assert refused.value.seconds >= 1
 
 
 @pytest.mark.usefixtures("api")

@@ -30,7 +30,7 @@ class FakeApi:
         if self.trouble:
             raise self.trouble
 
-    def predict(self, drawing: dict[str, Any], visitor: str, source: str, address: str | None) -> Answer:
+    def predict(self, drawing: dict[str, Any], visitor: str, address: str | None) -> Answer:
         self.asked.append(drawing["id"])
         self.check()
         if drawing["id"] not in self.rows:

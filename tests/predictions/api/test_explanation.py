@@ -27,8 +27,26 @@ def test_steps_end_in_the_input_that_was_logged(client: Client, post: Post, body
     steps = client.get(f"/api/predictions/{prediction['id']}/explanation").json()
     assert steps["input"] == prediction["input"]
     assert max(pixels(steps["scaled"]).shape) == 20
-    assert steps["drawing"] == body.get("image")
+    if "image" in body:
+        assert (pixels(steps["drawing"]) == pixels(png(ZERO))).all()
+    else:
+        assert steps["drawing"] is None
     assert max(pixels(steps["ink"]).shape) > 100
+
+
+def test_what_was_taken_for_ink_is_coloured_on_the_picture(client: Client, post: Post) -> None:
+    prediction = post("predict", {"image": png(ZERO)}).json()
+    steps = client.get(f"/api/predictions/{prediction['id']}/explanation").json()
+    marked = pixels(steps["mask"])
+    red = marked[..., 0].astype(int) - marked[..., 2] > 100
+    assert (red == (pixels(steps["drawing"]) > 128)).mean() > 0.98
+
+
+def test_picture_beside_strokes_has_no_mask_since_the_strokes_were_read(client: Client, post: Post) -> None:
+    prediction = post("predict", {"strokes": ZERO, "image": png(ZERO)}).json()
+    steps = client.get(f"/api/predictions/{prediction['id']}/explanation").json()
+    assert steps["drawing"]
+    assert steps["mask"] is None
 
 
 def test_saliency_colours_the_ink_and_nothing_else(client: Client, post: Post) -> None:
