@@ -188,5 +188,6 @@ def _choose(contrast: Contrast) -> Found:
     near = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=2)
     low, high = EDGE
     ink = np.clip((contrast / level - low) / (high - low), 0, 1) * near
-    is_clear = _sharp_size(contrast, mask) >= SMALLEST and parts.heaviest_other < ANOTHER * parts.main.mass
+    is_alone = parts.main.is_inside(contrast) and parts.heaviest_other < ANOTHER * parts.main.mass
+    is_clear = is_alone and _sharp_size(contrast, mask) >= SMALLEST
     return Found(np.rint(255 * ink).astype(np.uint8), is_clear)
