@@ -5,6 +5,7 @@ around it; what is wide (a shadow, the edge of a desk, a thumb) is the ground th
 """
 
 from collections.abc import Sequence
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ Ink = NDArray[np.uint8]
 
 LONGEST_SIDE = 640  # pixels that are looked at; a digit that is a twelfth of that still has fifty
 ICON = 64  # pixels; a smaller picture has no light and no rulings
-SMALLEST = 12  # pixels; a digit of fewer can't be told from another
+SMALLEST = 16  # pixels with sharp edges; a digit of fewer can't be told from another
 FULL_INK = 240  # ink at least this dark is left as it is; paler ink is stretched to 255
 FAINTEST_INK = 24  # on a canvas; less is no ink, but the noise of a JPEG
 WIDEST = 0.3  # of the picture's shorter side: what is wider in every direction is no stroke
@@ -41,14 +42,24 @@ class Found(NamedTuple):
 def find_ink(pixels: Pixels) -> Found:
     """Return the ink of (H, W) or (H, W, 3) pixels, all 0 where there is none; a picture of more than
     LONGEST_SIDE pixels is reduced."""
-    channel = _strongest_channel(_reduce(pixels, LONGEST_SIDE))
+    channel = _strongest_channel(_reduce(_undo_enlarging(pixels), LONGEST_SIDE))
     paper = _canvas(channel)
     if paper is None:
         return _choose_in_photograph(channel.astype(np.float32))
     ink = _stretch(np.abs(channel.astype(np.int16) - paper))
     if max(ink.shape) > ICON and _is_printed(ink > FAINTEST_INK):
         return _choose(remove_rulings(ink.astype(np.float32)))
-    return Found(ink, _longer_side(ink > ink.max(initial=0) // 8) >= SMALLEST)
+    return Found(ink, _sharp_size(ink, ink > ink.max(initial=0) // 8) >= SMALLEST)
+
+
+def _undo_enlarging(pixels: Pixels) -> Pixels:
+    """One pixel for each square of equal ones, whose corners would be taken for the strokes' shape."""
+    side = gcd(*pixels.shape[:2])
+    for lines in (pixels, pixels.swapaxes(0, 1)):
+        for number in range(1, len(lines)):
+            if number % side and (lines[number] != lines[number - 1]).any():
+                side = gcd(side, number)
+    return pixels[::side, ::side]
 
 
 def _reduce(pixels: Pixels, side: int) -> Pixels:
@@ -105,9 +116,19 @@ def _is_printed(mask: NDArray[np.bool_]) -> bool:
     return spans or is_frame(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def _longer_side(mask: NDArray[np.bool_]) -> int:
-    lines = [np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1)]
-    return max((int(line[-1] - line[0]) + 1 for line in lines if len(line)), default=0)
+def _sharp_size(contrast: NDArray[np.uint8] | Contrast, mask: NDArray[np.bool_]) -> float:
+    """The longer side in pixels, were the edges as sharp as can be: a picture that was enlarged, or is out of
+    focus, has no more to tell than a small one."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return 0.0
+    outline = mask & ~ndimage.binary_erosion(mask)
+    changes = [
+        ndimage.maximum_filter1d(contrast, 3, axis) - ndimage.minimum_filter1d(contrast, 3, axis)
+        for axis in (0, 1)
+    ]
+    sharpness = np.percentile(np.maximum(*changes)[outline], 75) / np.percentile(contrast[mask], 80)
+    return float(sharpness * (max(np.ptp(rows), np.ptp(columns)) + 1))
 
 
 def _choose_in_photograph(grey: Contrast) -> Found:
@@ -169,5 +190,6 @@ def _choose(contrast: Contrast, shares: Sequence[float] = SHARES) -> Found:
     near = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=2)
     low, high = EDGE
     ink = np.clip((contrast / level - low) / (high - low), 0, 1) * near
-    is_clear = parts.main.size >= SMALLEST and parts.heaviest_other < ANOTHER * parts.main.mass
+    is_alone = parts.main.is_inside(contrast) and parts.heaviest_other < ANOTHER * parts.main.mass
+    is_clear = is_alone and _sharp_size(contrast, mask) >= SMALLEST
     return Found(np.rint(255 * ink).astype(np.uint8), is_clear)

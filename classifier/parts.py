@@ -39,6 +39,11 @@ class Part:
     def is_line(self) -> bool:
         return self.size > 14 * min(self.sides)
 
+    def is_inside(self, picture: Contrast) -> bool:
+        """Whether it ends before the picture's edge."""
+        ends = picture.shape
+        return all(side.start > 1 and side.stop < end - 1 for side, end in zip(self.box, ends, strict=True))
+
     def encloses(self, other: "Part") -> bool:
         return all(a.start < b.start and b.stop < a.stop for a, b in zip(self.box, other.box, strict=True))
 
@@ -122,12 +127,7 @@ def _label(contrast: Contrast, highest: float, share: float) -> Parts:
 
 def _inside(found: Parts, contrast: Contrast) -> Parts:
     """Without what touches the edge of the picture, and without frames."""
-    ends = contrast.shape
-    inside = [
-        part
-        for part in found.parts
-        if all(side.start > 1 and side.stop < end - 1 for side, end in zip(part.box, ends, strict=True))
-    ]
+    inside = [part for part in found.parts if part.is_inside(contrast)]
     kept = []
     for part in inside:
         if part.size < SMALLEST_FRAME or not is_frame(found.mask_of(part)):

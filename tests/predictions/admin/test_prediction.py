@@ -252,3 +252,13 @@ def test_who_may_only_look_cannot_change(client: Client) -> None:
     assert answer.status_code == 403
     row.refresh_from_db()
     assert row.true_label is None
+
+
+def test_picture_that_can_not_be_read_shows_the_input_instead(desk: Client) -> None:
+    row = rows.prediction()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE predictions_prediction SET image = 'no picture' WHERE id = %s", [row.pk])
+    page = desk.get(reverse("admin:predictions_prediction_change", args=[row.pk]))
+    assert page.status_code == 200
+    drawing = desk.get(reverse("admin:predictions_prediction_drawing", args=[row.pk]))
+    assert Image.open(io.BytesIO(drawing.content)).tobytes() == rows.INPUT.tobytes()

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from predictions.models import ModelVersion
 from tests import samples
 from training import dataset, evaluate, model_card
+from training.drawings import Hand, draw
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +72,21 @@ def test_without_an_active_version_it_says_so() -> None:
 def test_a_file_that_is_no_stroke_file_is_one_line(version: ModelVersion, file: str) -> None:
     with pytest.raises(CommandError, match=file):
         run("--digits", samples.DATA / file)
+
+
+def test_photographs_are_measured_by_condition_and_without_mnist(
+    version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(dataset, "load_mnist")
+    drawings = samples.strokes().sample(5)
+    for condition, hand in {"neat": Hand(), "thin": Hand(pen=6)}.items():
+        (tmp_path / condition).mkdir()
+        for number, (strokes, label) in enumerate(zip(drawings.strokes, drawings.labels, strict=True)):
+            (tmp_path / condition / f"{number}_{label}.bmp").write_bytes(draw(strokes, hand))
+    names = [line.split()[:2] for line in run("--photos", tmp_path).splitlines()[1:]]
+    assert names == [["neat", "5"], ["thin", "5"], ["altogether", "10"]]
+
+
+def test_folder_without_photographs_is_one_line(version: ModelVersion, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no pictures"):
+        run("--photos", tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from classifier.predictor import Predictor
 from classifier.preprocess import read_picture, to_input
 from predictions.admin.drift import banner
 from predictions.learning.drift import look_for_drift
-from predictions.models import DriftMonitor, ModelVersion
+from predictions.models import DriftMonitor, ModelVersion, Prediction
 from tests import samples
 from tests.drawings import logged
 from training.drawings import Drawings, Hand, draw, load_drawings
@@ -174,3 +175,18 @@ def test_accuracy_on_reviewed_drawings_is_kept(version: ModelVersion) -> None:
     accepted(version, unique(3), 10)
     look_for_drift()
     assert DriftMonitor.objects.get().accuracy == 0.5
+
+
+@pytest.mark.parametrize("place", [0, 41])
+def test_picture_that_can_not_be_read_is_passed_over(version: ModelVersion, log: Log, place: int) -> None:
+    """Among those of the reference, and among those that are compared with it."""
+    log(pen=1)
+    log(pen=1)
+    key = Prediction.objects.order_by("created_at")[place].pk
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE predictions_prediction SET image = 'no picture' WHERE id = %s", [key])
+    look_for_drift()
+    monitor = DriftMonitor.objects.get()
+    assert monitor.reference
+    assert (monitor.reference["drawings"], monitor.seen) == (40, 40)
+    assert len(monitor.reference["figures"]["size"]) == (39 if place == 0 else 40)

@@ -1,0 +1,51 @@
+"""What migrations do to the rows that are there."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+from django.apps import apps
+from django.db import connection
+from PIL import Image
+
+from classifier.image_file import decode
+from predictions.models import Prediction
+from tests import rows
+from tests.pictures import file, photo
+
+pytestmark = pytest.mark.django_db
+stored_pictures = import_module("predictions.migrations.0003_stored_pictures")
+
+
+def encode_pictures() -> None:
+    with connection.schema_editor() as editor:
+        stored_pictures.encode_pictures(apps, editor)
+
+
+def image(row: Prediction) -> bytes | None:
+    stored = Prediction.objects.values_list("image", flat=True).get(pk=row.pk)
+    return None if stored is None else bytes(stored)
+
+
+def test_stored_pictures_are_made_anew_and_what_can_not_be_read_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_pictures, "BATCH", 2)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "at home"
+    turned = file(photo(60, 40), "JPEG", exif=exif)
+    tiff, damaged = file(photo(60, 40), "TIFF"), file(photo(60, 40))[:200]
+    photos, png, *unread = (
+        rows.prediction(image=data) for data in (turned, file(photo(60, 40)), tiff, damaged, b"")
+    )
+    none, strokes = rows.prediction(image=None), rows.prediction(image=tiff, strokes=[[[0, 0], [1, 1]]])
+    encode_pictures()
+    anew = image(photos)
+    assert anew
+    assert b"at home" not in anew
+    assert np.array_equal(decode(anew), decode(turned))
+    assert decode(image(png) or b"").shape == (40, 60, 3)
+    assert [image(row) for row in (*unread, none, strokes)] == [None] * 5
+    strokes.refresh_from_db()
+    assert strokes.strokes == [[[0, 0], [1, 1]]]
+    before = image(photos), image(png)
+    encode_pictures()
+    assert (image(photos), image(png)) == before
