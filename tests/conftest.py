@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from coverage import Coverage
 from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
@@ -57,6 +58,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Without a browser its tests are skipped, but not where somebody counts on them."""
     if os.environ.get("REQUIRE_BROWSER") and CHROMIUM is None:
         pytest.exit("REQUIRE_BROWSER is set, and no Chromium was found.", returncode=1)
+
+
+def pytest_sessionfinish() -> None:
+    """Keep what this process has measured: pytest-xdist kills one that takes ten seconds to end."""
+    if coverage := Coverage.current():
+        coverage.save()
 
 
 @pytest.fixture(autouse=True)
