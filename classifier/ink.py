@@ -122,13 +122,15 @@ def _sharp_size(contrast: NDArray[np.uint8] | Contrast, mask: NDArray[np.bool_])
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return 0.0
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    contrast, mask = contrast[box], mask[box]
     outline = mask & ~ndimage.binary_erosion(mask)
     changes = [
         ndimage.maximum_filter1d(contrast, 3, axis) - ndimage.minimum_filter1d(contrast, 3, axis)
         for axis in (0, 1)
     ]
     sharpness = np.percentile(np.maximum(*changes)[outline], 75) / np.percentile(contrast[mask], 80)
-    return float(sharpness * (max(np.ptp(rows), np.ptp(columns)) + 1))
+    return float(sharpness * max(mask.shape))
 
 
 def _choose_in_photograph(grey: Contrast) -> Found:
