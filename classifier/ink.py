@@ -27,7 +27,6 @@ FAINTEST_INK = 24  # on a canvas; less is no ink, but the noise of a JPEG
 WIDEST = 0.3  # of the picture's shorter side: what is wider in every direction is no stroke
 OVERVIEW = 256  # pixels, enough to see which is the ink and which the paper
 DARKEST = 40  # of 255; darker ground is measured as if it were this bright, lest its noise become ink
-ANOTHER = 0.4  # of the digit's ink: something else with as much could be the digit as well
 EDGE = (0.35, 0.75)  # of a stroke's contrast, where its ink begins and where it is full
 SUPPORT = 4  # times as telling as narrowness is an outline that lies on edges of the picture
 
@@ -192,6 +191,6 @@ def _choose(contrast: Contrast, shares: Sequence[float] = SHARES) -> Found:
     near = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=2)
     low, high = EDGE
     ink = np.clip((contrast / level - low) / (high - low), 0, 1) * near
-    is_alone = parts.main.is_inside(contrast) and parts.heaviest_other < ANOTHER * parts.main.mass
+    is_alone = parts.main.is_inside(contrast) and parts.main_is_alone
     is_clear = is_alone and _sharp_size(contrast, mask) >= SMALLEST
     return Found(np.rint(255 * ink).astype(np.uint8), is_clear)

@@ -17,6 +17,7 @@ FAINTEST = 16.0  # of 255; a picture without more contrast is blank
 SHARES = (0.12, 0.2, 0.3, 0.4, 0.5, 0.65)  # of the highest contrast, at which parts are looked for
 NEIGHBOURS = np.ones((3, 3), np.bool_)  # pixels that touch at a corner belong together
 SMALLEST_FRAME = 24  # pixels
+RIVAL_MASS, RIVAL_SIZE = 0.4, 0.6  # of the main part's
 SPECK = 0.005  # of the heaviest part; a lighter one is noise
 
 
@@ -73,13 +74,23 @@ class Parts:
         return [part for part in self.parts if part is self.main or self._belongs(part)]
 
     @property
-    def heaviest_other(self) -> float:
-        return max((part.mass for part in self.parts if part not in self.chosen), default=0.0)
+    def main_is_alone(self) -> bool:
+        """Nothing that was left out could be the digit as well, by its ink or by its size."""
+        return not any(
+            part.mass > RIVAL_MASS * self.main.mass
+            or (part.size > RIVAL_SIZE * self.main.size and self._has_same_pen(part))
+            for part in self.parts
+            if part not in self.chosen
+        )
+
+    def _has_same_pen(self, part: Part) -> bool:
+        """A ruling or the rest of a frame is thinner."""
+        return self.width(part) > 0.5 * self.width(self.main)
 
     def _belongs(self, part: Part) -> bool:
         """A stroke of the same digit is near, no mere speck, and drawn with the same pen."""
         is_near = part.gap(self.main) < 0.25 * self.main.size and part.mass > 0.02 * self.main.mass
-        return is_near and self.width(part) > 0.5 * self.width(self.main)
+        return is_near and self._has_same_pen(part)
 
     def mask(self) -> Mask:
         """Where the chosen parts are."""

@@ -321,7 +321,11 @@ def test_what_is_stored_comes_back_as_it_was(name: str) -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(pixels)))), pixels)
 
 
-@pytest.mark.parametrize("pixels", [noise(1024, 1024), noise(1024, 1024, "L"), photo(1024, 900)], ids=str)
+@pytest.mark.parametrize(
+    "pixels",
+    [noise(1024, 1024), noise(1024, 1024, "L"), photo(1024, 900)],
+    ids=["noise", "grey noise", "photo"],
+)
 def test_what_is_stored_is_small_whatever_the_picture(pixels: Image.Image) -> None:
     stored = encode(np.asarray(pixels))
     assert len(stored) <= MOST_STORED

@@ -25,7 +25,7 @@ from tests.conftest import ONE, ZERO, png
 
 FILE = base64.b64decode(png(ONE))
 BLANK = base64.b64decode(png([]))
-VISITOR, DRAWING = uuid.uuid4(), uuid.uuid4()
+VISITOR, DRAWING = uuid.UUID(int=1), uuid.UUID(int=2)
 FIELDS = {"visitor": str(VISITOR), "drawing": str(DRAWING), "source": "upload"}
 
 Send = Callable[..., Any]
@@ -165,7 +165,7 @@ def test_other_content_types_are_told_which_there_are(
     assert "multipart/form-data" in response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/api/predict", f"/api/predictions/{uuid.uuid4()}/feedback"])
+@pytest.mark.parametrize("path", ["/api/predict", f"/api/predictions/{VISITOR}/feedback"])
 def test_compressed_bodies_are_refused(client: Client, version: ModelVersion, path: str) -> None:
     headers = {"Content-Encoding": "gzip"}
     response = client.post(path, {"label": 1}, content_type="application/json", headers=headers)
