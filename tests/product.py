@@ -101,6 +101,9 @@ class Product:
 
     def wait(self) -> int:
         """For its end, when all that it printed has been read; the exit code."""
-        if self._reader.is_alive():
-            self._reader.join(timeout=60)
+        assert self.process.stdout
+        if self._reader.ident is None:  # it never was ready
+            self._reader.start()
+        self._reader.join(timeout=60)
+        self.process.stdout.close()
         return self.process.wait(timeout=60)
