@@ -229,8 +229,9 @@ def test_a_count_that_takes_too_long_is_estimated(desk: Client, monkeypatch: pyt
 
 
 def test_the_drawing_is_drawn_anew_and_never_the_file_as_sent(desk: Client) -> None:
-    file = io.BytesIO()
-    Image.new("L", (50, 40)).save(file, "PNG")
+    file, picture = io.BytesIO(), Image.new("L", (50, 40))
+    picture.putpixel((7, 9), 255)
+    picture.save(file, "PNG")
     sent = file.getvalue() + b"<script>alert(1)</script>"
     row = rows.prediction(image=sent)
     answer = desk.get(reverse("admin:predictions_prediction_drawing", args=[row.pk]))
