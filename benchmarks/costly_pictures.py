@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import requests
 
+from benchmarks import memory
 from benchmarks.damaged_pictures import damage, whole_files
 from tests.pictures import AFFORDABLE, TOO_LARGE
 from tests.product import Product
@@ -47,26 +47,13 @@ class Web:
 
     def measure(self, way: str, data: bytes) -> tuple[int, float, float]:
         """The status, the megabytes above idle at the peak, and the seconds of CPU."""
-        self.forget_peak()
-        idle, before = self._memory("VmRSS"), self.seconds()
+        memory.forget_peak(self.process.pid)
+        idle, before = memory.resident(self.process.pid), self.seconds()
         status = self.send(way, data)
-        return status, self._memory("VmHWM") - idle, self.seconds() - before
-
-    def forget_peak(self) -> None:
-        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
-
-    def peak(self) -> float:
-        return self._memory("VmHWM")
-
-    def idle(self) -> float:
-        return self._memory("VmRSS")
+        return status, memory.peak(self.process.pid) - idle, self.seconds() - before
 
     def seconds(self) -> float:
         return float(sum(self.process.cpu_times()[:2]))
-
-    def _memory(self, line: str) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return 1.024e-3 * int(status.partition(f"{line}:")[2].split()[0])
 
 
 def main() -> None:
@@ -90,8 +77,8 @@ def send_one_by_one(web: Web) -> None:
     for name, make in {**TOO_LARGE, **AFFORDABLE}.items():
         data = make()
         for way in WAYS:
-            status, memory, seconds = web.measure(way, data)
-            print(f"| {name} | {way} | {status} | {memory:.0f} | {seconds:.2f} |", flush=True)
+            status, megabytes, seconds = web.measure(way, data)
+            print(f"| {name} | {way} | {status} | {megabytes:.0f} | {seconds:.2f} |", flush=True)
 
 
 def send_together(web: Web) -> None:
@@ -100,10 +87,13 @@ def send_together(web: Web) -> None:
     for name in LARGEST:
         data = AFFORDABLE[name]()
         for way in WAYS:
-            idle = web.idle()
-            web.forget_peak()
+            idle = memory.resident(web.process.pid)
+            memory.forget_peak(web.process.pid)
             answers = _crowd(web, way, data)
-            print(f"| {name} | {way} | {answers} | {idle:.0f} | {web.peak():.0f} |", flush=True)
+            print(
+                f"| {name} | {way} | {answers} | {idle:.0f} | {memory.peak(web.process.pid):.0f} |",
+                flush=True,
+            )
 
 
 def _crowd(web: Web, way: str, data: bytes) -> str:
@@ -125,16 +115,16 @@ def _crowd(web: Web, way: str, data: bytes) -> str:
 def send_damaged(web: Web, count: int) -> None:
     """Damaged files of every format, the ways in turn."""
     answers: Counter[int] = Counter()
-    slowest, idle = 0.0, web.idle()
-    web.forget_peak()
+    slowest, idle = 0.0, memory.resident(web.process.pid)
+    memory.forget_peak(web.process.pid)
     for way, data in _damaged(count):
         before = web.seconds()
         answers[web.send(way, data)] += 1
         slowest = max(slowest, web.seconds() - before)
-    children = psutil.Process(web.process.pid).children()
+    children, most = web.process.children(), memory.peak(web.process.pid) - idle
     print(
-        f"\n{count} damaged files: {dict(sorted(answers.items()))}; at most {web.peak() - idle:.0f} MB above "
-        f"idle and {slowest:.2f} s of CPU; {len(children)} programs started."
+        f"\n{count} damaged files: {dict(sorted(answers.items()))}; at most {most:.0f} MB above idle "
+        f"and {slowest:.2f} s of CPU; {len(children)} programs started."
     )
 
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import site
+from benchmarks.memory import peak
 from benchmarks.simulated_log import REPOSITORY, fill_once
 
 FORMATS = ("idx", "jsonl", "png")
@@ -51,12 +52,6 @@ def measure(name: str) -> None:
         call_command("export_labels", format=name, output=Path(folder) / name, stdout=nowhere)
     seconds = time.monotonic() - started
     print(f"| {name} | {drawings:,} | {seconds:.0f} | {peak():.0f} | {before:.0f} |", flush=True)
-
-
-def peak() -> float:
-    """Of this process, in megabytes; getrusage would count its parent's memory as well, if that was more."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 if __name__ == "__main__":

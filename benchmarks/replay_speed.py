@@ -5,12 +5,10 @@
 The newest version reads the whole log in this process, as `manage.py replay` and the worker do.
 """
 
-import os
-import resource
 import time
-from pathlib import Path
 
 from benchmarks import site
+from benchmarks.memory import peak, resident
 
 PARTS = 5
 
@@ -40,17 +38,7 @@ class Progress:
         self.next = (int(share * PARTS) + 1) / PARTS if share < 1 else 2.0
         rows = int(message.split()[0].replace(",", ""))
         speed = rows / (time.monotonic() - self.started)
-        print(f"| {rows:,} | {speed:,.0f} | {memory():.0f} | {peak():.0f} |", flush=True)
-
-
-def memory() -> float:
-    """Of this process now, in megabytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"| {rows:,} | {speed:,.0f} | {resident():.0f} | {peak():.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ page at three sizes in light and dark.
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from benchmarks.scene import shadow, side_by_side
 from tests.browser import (
     SIZES,
     Points,
@@ -22,7 +24,7 @@ from tests.browser import (
     wait_for_answer,
     wait_for_empty,
 )
-from tests.photographs import TURNED, jpeg, photograph
+from tests.photographs import PHONE, SQUARED, photograph
 from tests.product import REPOSITORY, Product
 from tests.samples import strokes as sample
 
@@ -68,9 +70,10 @@ def photograph_page(browser: Browser, url: str) -> None:
 def photographs() -> Iterator[tuple[str, bytes]]:
     """On squared paper in a shadow, small and in a deeper one, and two digits, of which neither is clear."""
     five, four, seven = (sample().strokes[number] for number in (18, 9, 45))
-    yield "squared", jpeg(photograph([four], 1, squares=110), TURNED)
-    yield "small", jpeg(photograph([seven], 2, height=0.12, pen=0.1, shadow=0.6))
-    yield "two", jpeg(photograph([five, four], 3, height=0.3))
+    small = replace(PHONE, size=144, pen=0.1, light=shadow(0.6, 0.04))
+    yield "squared", photograph(SQUARED, four, 1)
+    yield "small", photograph(small, seven, 2)
+    yield "two", photograph(PHONE, side_by_side(five, four), 3)
 
 
 def photograph_uploads(browser: Browser, url: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from classifier.image_file import Pixels
-from classifier.parts import SHARES, Contrast, Parts, find_parts, is_frame
+from classifier.parts import SHARES, Contrast, Mask, Parts, find_parts, is_frame, outline
 from classifier.rulings import remove_rulings
 
 Ink = NDArray[np.uint8]
@@ -104,7 +104,7 @@ def _stretch(distance: NDArray[np.int16]) -> Ink:
     return stretched.astype(np.uint8)
 
 
-def _is_printed(mask: NDArray[np.bool_]) -> bool:
+def _is_printed(mask: Mask) -> bool:
     """Whether there may be rulings from side to side, or a frame around everything."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
@@ -115,7 +115,7 @@ def _is_printed(mask: NDArray[np.bool_]) -> bool:
     return spans or is_frame(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def _sharp_size(contrast: NDArray[np.uint8] | Contrast, mask: NDArray[np.bool_]) -> float:
+def _sharp_size(contrast: NDArray[np.uint8] | Contrast, mask: Mask) -> float:
     """The longer side in pixels, were the edges as sharp as can be: a picture that was enlarged, or is out of
     focus, has no more to tell than a small one."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
@@ -123,12 +123,11 @@ def _sharp_size(contrast: NDArray[np.uint8] | Contrast, mask: NDArray[np.bool_])
         return 0.0
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     contrast, mask = contrast[box], mask[box]
-    outline = mask & ~ndimage.binary_erosion(mask)
     changes = [
         ndimage.maximum_filter1d(contrast, 3, axis) - ndimage.minimum_filter1d(contrast, 3, axis)
         for axis in (0, 1)
     ]
-    sharpness = np.percentile(np.maximum(*changes)[outline], 75) / np.percentile(contrast[mask], 80)
+    sharpness = np.percentile(np.maximum(*changes)[outline(mask)], 75) / np.percentile(contrast[mask], 80)
     return float(sharpness * max(mask.shape))
 
 
@@ -175,9 +174,8 @@ def _look(grey: Contrast, is_dark: bool) -> tuple[float, float]:
 
 def _edges_around(grey: Contrast, parts: Parts) -> float:
     """The share of the main part's outline where the picture changes as it does along most of it."""
-    outline = parts.outline(parts.main)
-    window = grey[parts.main.box]
-    change = (ndimage.maximum_filter(window, 3) - ndimage.minimum_filter(window, 3))[outline]
+    window, edge = grey[parts.main.box], outline(parts.mask_of(parts.main))
+    change = (ndimage.maximum_filter(window, 3) - ndimage.minimum_filter(window, 3))[edge]
     return float((change > 0.3 * np.percentile(change, 75)).mean())
 
 

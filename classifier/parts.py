@@ -100,13 +100,19 @@ class Parts:
         """Within the part's own box."""
         return np.equal(self.labels[part.box], part.number)
 
-    def outline(self, part: Part) -> Mask:
-        mask = self.mask_of(part)
-        return np.asarray(mask & ~ndimage.binary_erosion(mask), dtype=np.bool_)
-
     def width(self, part: Part) -> float:
-        """Of its pen, in pixels: twice the area over the length of the outline."""
-        return float(2 * self.mask_of(part).sum() / self.outline(part).sum())
+        """Of its pen, in pixels."""
+        return pen_width(self.mask_of(part))
+
+
+def outline(mask: Mask) -> Mask:
+    """The pixels with a neighbour outside; what touches the mask's own edge is outline as well."""
+    return np.asarray(mask & ~ndimage.binary_erosion(mask), dtype=np.bool_)
+
+
+def pen_width(mask: Mask) -> float:
+    """In pixels: twice the area over the length of the outline."""
+    return float(2 * mask.sum() / max(1, outline(mask).sum()))
 
 
 def find_parts(contrast: Contrast, shares: Sequence[float] = SHARES) -> Parts | None:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from classifier.image_file import DrawingError, decode, encode, is_lossless
+from classifier.image_file import DrawingError, decode
 from classifier.ink import Ink, find_ink
+from classifier.parts import pen_width
+from classifier.stored_picture import encode, is_lossless
 
 Strokes = Sequence[Sequence[tuple[float, float]]]  # of finite (x, y) points, y down, in any unit
 
@@ -116,16 +118,9 @@ def _thicken(ink: Ink) -> Ink:
     size = max(ink.shape)
     if size < SMALLEST_MEASURED or int(ink.sum(dtype=np.int64)) > THIN_SHARE * 255 * size**2:
         return ink
-    pen = _pen_width(ink > 127) / size
+    pen = pen_width(ink > 127) / size
     reach = round((WIDENED_PEN - pen) * size) if pen < THIN_PEN else 0
     return np.asarray(ndimage.maximum_filter(np.pad(ink, reach), reach | 1), np.uint8) if reach else ink
-
-
-def _pen_width(mask: NDArray[np.bool_]) -> float:
-    """In pixels: twice the area over the length of the outline."""
-    mask = np.pad(mask, 1)
-    outline = mask & ~ndimage.binary_erosion(mask)
-    return float(2 * mask.sum() / max(1, outline.sum()))
 
 
 def _box(ink: Ink) -> tuple[int, int, int, int]:

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Contrast = NDArray[np.float32]
-Flags = NDArray[np.bool_]
+from classifier.parts import Contrast, Mask
 
 FAINTEST = 10.0  # contrast of 255
 SLOPES = np.arange(-8, 9) / 100  # nobody holds the camera straighter than that
@@ -34,7 +33,7 @@ def _remove_level(contrast: Contrast) -> Contrast:
     return np.asarray(np.minimum(contrast, mended), dtype=np.float32)
 
 
-def _find_lines(mask: Flags) -> tuple[float, Flags]:
+def _find_lines(mask: Mask) -> tuple[float, Mask]:
     """The slope of the rulings, and which rows, counted in the middle of the picture, are theirs."""
     height, width = mask.shape
     columns = np.linspace(0, width - 1, COLUMNS).astype(int)
@@ -70,7 +69,7 @@ def _add_shifted(rows: Contrast, starts: NDArray[np.int_], length: int) -> Contr
     return np.asarray(windows[np.arange(len(rows)), starts].sum(axis=0), dtype=np.float32)
 
 
-def _thin(flags: Flags, thickest: int) -> Flags:
+def _thin(flags: Mask, thickest: int) -> Mask:
     """A broader run is no ruling, but somebody's pen."""
     runs, count = ndimage.label(flags)
     return np.asarray(flags & (np.bincount(runs, minlength=count + 1)[runs] <= thickest), dtype=np.bool_)

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from PIL import Image
 
+from benchmarks.memory import peak
 from classifier.image_file import DrawingError, decode
 
 
@@ -20,12 +21,6 @@ class Reading(TypedDict):
     seconds: float
 
 
-def peak() -> int:
-    """Bytes of memory at most so far; `ru_maxrss` would count what the parent process had as well."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-
-
 def read(path: Path) -> Reading:
     data = path.read_bytes()
     before = peak()
@@ -34,7 +29,7 @@ def read(path: Path) -> Reading:
     except DrawingError as error:
         outcome = error.code
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    return {"name": path.name, "outcome": outcome, "megabytes": (peak() - before) / 1e6, "seconds": seconds}
+    return {"name": path.name, "outcome": outcome, "megabytes": peak() - before, "seconds": seconds}
 
 
 if __name__ == "__main__":

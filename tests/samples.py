@@ -3,6 +3,7 @@
 python -m tests.samples    makes the small network anew, in a minute or two
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,9 @@ def letters() -> Drawings:
 
 def make_small() -> bytes:
     """A checkpoint that reads about 97 % of MNIST and of made-up digits, by the recipe of every other."""
-    start = Settings(
+    start = replace(
+        TINY,
         epochs=20,
-        batch=64,
         learning_rate=0.01,
         made_up_digits=3_000,
         slashed_zeros=100,

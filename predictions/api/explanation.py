@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.image_file import decode, encode
+from classifier.image_file import decode
 from classifier.ink import Ink
+from classifier.stored_picture import encode
 from predictions import pictures, serving
 from predictions.models import Prediction
 
@@ -25,11 +26,14 @@ def explain(prediction: Prediction) -> dict[str, Any]:
     `drawing` is the picture as it is stored, None where none is kept; `mask` what was taken for its ink, None
     also where strokes were read.
     """
-    model_input, ink = pictures.as_array(prediction.input), prediction.ink()
+    model_input, ink, picture = pictures.as_array(prediction.input), prediction.ink(), prediction.image
+    is_read = not prediction.strokes  # the picture beside strokes is only kept
     return {
         "id": prediction.id,
-        "drawing": base64.b64encode(prediction.image).decode() if prediction.image else None,
-        "mask": show_mask(prediction),
+        "drawing": base64.b64encode(picture).decode() if picture else None,
+        "mask": show_mask(bytes(picture), ink)
+        if picture and ink is not None and not prediction.strokes
+        else None,
         "ink": None if ink is None else pictures.base64_png(crop(ink)),
         "scaled": pictures.base64_png(crop(model_input)),
         "input": pictures.base64_png(model_input),
@@ -37,13 +41,10 @@ def explain(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def show_mask(prediction: Prediction) -> str | None:
+def show_mask(file: bytes, ink: Ink) -> str:
     """The ink coloured, on the picture that it was found in, which is made pale."""
-    ink = None if prediction.strokes else prediction.picture_ink()
-    if ink is None or not prediction.image:
-        return None
     height, width = ink.shape
-    picture = Image.fromarray(decode(bytes(prediction.image))).convert("L").resize((width, height))
+    picture = Image.fromarray(decode(file)).convert("L").resize((width, height))
     pale = 128 + np.asarray(picture, np.float32)[..., None] / 2
     share = ink[..., None] / 255
     marked = np.rint(pale * (1 - share) + FOUND * share).astype(np.uint8)

@@ -4,7 +4,8 @@ from django.apps.registry import Apps
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from classifier.image_file import DrawingError, decode, encode
+from classifier.image_file import DrawingError, decode
+from classifier.stored_picture import encode
 
 BATCH = 500
 

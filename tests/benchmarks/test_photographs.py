@@ -9,9 +9,10 @@ import pytest
 from benchmarks import photographs
 from benchmarks.photographs import CONDITIONS
 from classifier.checkpoint import SHIPPED
-from classifier.image_file import LONGEST_SIDE, MOST_STORED, decode
+from classifier.image_file import LONGEST_SIDE, decode
 from classifier.predictor import Predictor
 from classifier.preprocess import read_drawing, read_stored, to_input
+from classifier.stored_picture import MOST_STORED
 from tests import samples
 from training.photographs import find_photographs, read
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from benchmarks.photographs import SCENES, Scene
+from benchmarks.photographs import SCENES
 from benchmarks.picture_changes import CHANGES, change
+from benchmarks.scene import Scene, side_by_side
 from classifier.checkpoint import SHIPPED
 from classifier.image_file import Pixels, decode
 from classifier.ink import find_ink
@@ -46,14 +47,10 @@ def test_inverted_scaled_or_padded_it_is_the_same_digit(condition: str, name: st
         assert read(shipped(), changed).digit == read(shipped(), data).digit
 
 
-@pytest.mark.parametrize("second", ["40", "one"])
-def test_two_digits_side_by_side_are_unclear(second: str) -> None:
-    one = int(np.flatnonzero(DRAWINGS.labels == 1)[0])
-    left, right = (
-        photograph(Scene(width=400, size=240, off=0), DRAWINGS.strokes[number], number)[:, :400]
-        for number in (CLEAR, one if second == "one" else 40)
-    )
-    found = find_ink(np.concatenate([left, right], axis=1))
+@pytest.mark.parametrize("second", [0, 40], ids=["a lone bar", "as much ink"])
+def test_two_digits_side_by_side_are_unclear(second: int) -> None:
+    both = side_by_side(DRAWINGS.strokes[CLEAR], DRAWINGS.strokes[second])
+    found = find_ink(photograph(Scene(width=800, size=600, off=0), both))
     assert found.ink.any()
     assert not found.is_clear
 

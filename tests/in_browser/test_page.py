@@ -5,6 +5,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -14,9 +15,10 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.scene import side_by_side
 from tests import browser as chrome
 from tests.browser import ONE, SEVEN, choose, draw, upload, wait_for_answer, wait_for_empty, wait_for_ink
-from tests.photographs import TURNED, UPRIGHT, jpeg, photograph
+from tests.photographs import EMPTY, LARGE, PHONE, SQUARED, photograph
 from tests.pictures import TOO_LARGE
 from tests.product import Product
 from tests.samples import strokes
@@ -363,7 +365,7 @@ def test_uploaded_photograph_is_read_shown_with_its_ink_and_labelled(
     visit: Visit, product: Product, size: str
 ) -> None:
     page = visit(size)
-    upload(page, jpeg(photograph([SEVEN_ON_PAPER], 1, size=(4000, 3000), squares=300), TURNED))
+    upload(page, photograph(LARGE, SEVEN_ON_PAPER))
     for picture in page.locator(".compared img").all():
         across, down = picture.evaluate("image => image.decode().then(() => [image.width, image.height])")
         assert across / down == pytest.approx(4 / 3, abs=0.02)
@@ -380,7 +382,7 @@ def test_uploaded_photograph_is_read_shown_with_its_ink_and_labelled(
 
 def test_two_digits_in_a_photograph_are_no_clear_digit(visit: Visit, product: Product) -> None:
     page = visit()
-    upload(page, jpeg(photograph([SEVEN_ON_PAPER] * 2, 1, height=0.3)))
+    upload(page, photograph(PHONE, side_by_side(SEVEN_ON_PAPER, SEVEN_ON_PAPER)))
     expect(page.locator(".st-key-upload-answer")).to_contain_text("the digit is not clear in this picture")
     assert [row["reason"] for row in rows(product, page)] == ["unclear_picture"]
 
@@ -393,7 +395,12 @@ def test_two_digits_in_a_photograph_are_no_clear_digit(visit: Visit, product: Pr
         ("bomb.png", "image/png", TOO_LARGE["png-wide-and-high"], "would cost too much"),
         ("scans.jfif", "image/jpeg", TOO_LARGE["jpeg-4500-scans"], "would cost too much"),
         ("tiff.bmp", "image/bmp", lambda: b"II*\0" + bytes(2_000), "please send a PNG"),
-        ("sheet.jpg", "image/jpeg", lambda: jpeg(photograph([], 1)), "blank"),
+        (
+            "sheet.jpg",
+            "image/jpeg",
+            lambda: photograph(replace(PHONE, ink=PHONE.paper), SEVEN_ON_PAPER),
+            "blank",
+        ),
     ],
     ids=["heic", "text", "bomb", "scans", "tiff", "blank"],
 )
@@ -406,7 +413,7 @@ def test_file_that_cannot_be_read_gets_the_apis_words_and_the_next_one_an_answer
     expect(message).to_contain_text(words)
     text, card = message.bounding_box(), page.locator(".st-key-upload-answer .card").bounding_box()
     assert text and card and text["height"] < card["height"]
-    upload(page, jpeg(photograph([SEVEN_ON_PAPER], 1)))
+    upload(page, photograph(PHONE, SEVEN_ON_PAPER))
     assert all(server.is_running() for server in servers)
     assert [row["digit"] for row in rows(product, page)] == [7]
 
@@ -418,7 +425,7 @@ def test_iphones_pictures_are_not_asked_for_as_heic(visit: Visit) -> None:
     chooser = page.locator("input[type=file]")
     expect(chooser).not_to_have_attribute("accept", re.compile("hei[cf]"))
     expect(chooser).to_have_attribute("accept", re.compile(r"\.jfif\b"))
-    upload(page, jpeg(photograph([SEVEN_ON_PAPER], 1)))
+    upload(page, photograph(PHONE, SEVEN_ON_PAPER))
     say_about_upload(page, "7")
     expect(chooser).not_to_have_attribute("accept", re.compile("hei[cf]"))
 
@@ -439,9 +446,8 @@ def test_same_file_gets_the_same_answer_whichever_way_it_comes(visit: Visit, pro
 
 def ten_photographs() -> Iterator[bytes]:
     for number, digit in enumerate(DIGITS.sample(10).strokes):
-        height, pen = 0.2 + 0.05 * number, 0.04 + 0.01 * number
-        sheet = photograph([digit], number, height=height, pen=pen, squares=90 * (number % 2))
-        yield jpeg(sheet, (UPRIGHT, TURNED)[number % 2])
+        scene = (PHONE, SQUARED)[number % 2]
+        yield photograph(replace(scene, size=240 + 60 * number, pen=0.04 + 0.01 * number), digit, number)
 
 
 def test_last_drawing_is_explained(visit: Visit) -> None:

@@ -9,8 +9,9 @@ from django.db import connection
 from django.test import Client
 from PIL import Image
 
-from classifier.image_file import LONGEST_SIDE, MOST_STORED, decode
+from classifier.image_file import LONGEST_SIDE, decode
 from classifier.preprocess import read_stored, to_input
+from classifier.stored_picture import MOST_STORED
 from predictions.models import ModelVersion, Prediction
 from tests import samples
 from tests.pictures import file, photo
