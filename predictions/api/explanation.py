@@ -31,9 +31,7 @@ def explain(prediction: Prediction) -> dict[str, Any]:
     return {
         "id": prediction.id,
         "drawing": base64.b64encode(picture).decode() if picture else None,
-        "mask": show_mask(bytes(picture), ink)
-        if picture and ink is not None and not prediction.strokes
-        else None,
+        "mask": show_mask(bytes(picture), ink) if picture and is_read and ink is not None else None,
         "ink": None if ink is None else pictures.base64_png(crop(ink)),
         "scaled": pictures.base64_png(crop(model_input)),
         "input": pictures.base64_png(model_input),
