@@ -11,8 +11,10 @@ from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 
+from predictions import own_process
 from predictions.models import AlreadyQueuedError, Job
 from predictions.models.job import ReportProgress
+from predictions.own_process import ProcessFailedError
 
 SECONDS_BETWEEN_REPORTS = 1.0
 # A job that takes its worker down with it is not tried for ever.
@@ -20,7 +22,7 @@ ATTEMPTS = 3
 # A worker that is stopped gives its job back to the queue.
 GIVEN_BACK = RetryStrategy(max_attempts=ATTEMPTS, retry_exceptions=[JobAborted])
 
-# By name: this module is imported by the web processes as well, to queue jobs, and this work imports torch.
+# By name: the work imports torch, which this module must not.
 WORK = {
     Job.Kind.TRAIN: "predictions.learning.pipeline.fine_tune",
     Job.Kind.COMPARE: "predictions.learning.gate.compare_with_active",
@@ -32,14 +34,31 @@ WORK = {
 
 @app.task(pass_context=True, retry=GIVEN_BACK)
 def do(context: JobContext, job_id: int) -> None:
-    """Do the work of a job row and keep its result; a failure's first line is kept as the message."""
+    """Have the work of a job row done in a process of its own; stop it where somebody asks for that."""
     job = Job.objects.get(pk=job_id)
     job.report(0.0, "started")
     try:
-        result = import_string(WORK[Job.Kind(job.kind)])(reporter(context, job), **job.arguments)
-    except JobAborted:
-        job.report(job.progress, "stopped")
+        run(context, "predictions.tasks.work", job_id, WORK[Job.Kind(job.kind)])
+    except (JobAborted, ProcessFailedError) as error:
+        job.refresh_from_db()
+        if isinstance(error, JobAborted):
+            job.report(job.progress, "stopped")
+        elif not job.message.startswith("failed"):  # it had no time to say why
+            job.report(job.progress, f"failed: {error}")
         raise
+
+
+def run(context: JobContext, function: str, *arguments: object) -> None:
+    """Raises JobAborted and ProcessFailedError."""
+    if not own_process.run(function, *arguments, should_stop=context.should_abort):
+        raise JobAborted
+
+
+def work(job_id: int, function: str) -> None:
+    """Do it, and keep the result; a failure's first line is kept as the message."""
+    job = Job.objects.get(pk=job_id)
+    try:
+        result = import_string(function)(reporter(job), **job.arguments)
     except Exception as error:
         job.report(job.progress, f"failed: {error}"[:500])
         raise
@@ -48,14 +67,12 @@ def do(context: JobContext, job_id: int) -> None:
     job.report(1.0, "done")
 
 
-def reporter(context: JobContext, job: Job) -> ReportProgress:
-    """Reports at most once a second, and stops the work where somebody has asked for that."""
+def reporter(job: Job) -> ReportProgress:
+    """Reports at most once a second."""
     reported = float("-inf")
 
     def report(progress: float, message: str) -> None:
         nonlocal reported
-        if context.should_abort():
-            raise JobAborted
         if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
             reported = time.monotonic()
             job.report(progress, message)
@@ -79,13 +96,11 @@ def start_unless_queued(kind: str) -> None:
         Job.objects.start(kind)
 
 
-@app.periodic(cron="* * * * *")
-@app.task(queue="timetable", queueing_lock="look_for_drift")
-def look_for_drift(timestamp: int) -> None:
+@app.periodic(cron="*/10 * * * *")
+@app.task(queue="timetable", queueing_lock="look_for_drift", pass_context=True)
+def look_for_drift(context: JobContext, timestamp: int) -> None:
     """Compare the drawings since the last look with their reference."""
-    from predictions.learning import drift
-
-    drift.look_for_drift()
+    run(context, "predictions.learning.drift.look_for_drift")
 
 
 @app.periodic(cron="* * * * *")

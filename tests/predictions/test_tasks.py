@@ -21,6 +21,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from predictions import tasks
 from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
+from predictions.models.job import ReportProgress
 from tests.drawings import accepted, logged, unique
 from tests.meanwhile import meanwhile
 
@@ -33,6 +34,16 @@ def empty_queue(db: None) -> None:
     """Django empties its own tables only."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+@pytest.fixture(autouse=True)
+def same_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the processes that are started here: settings name the server's own database, not the test's."""
+    parameters = connection.get_connection_params()
+    names = ("host", "user", "password", "port", "dbname")
+    url = " ".join(f"{name}={parameters[name]}" for name in names if parameters.get(name))
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
 
 
 def work(queue: str = "default") -> None:
@@ -108,20 +119,36 @@ def test_waiting_job_is_cancelled(busy: ModelVersion) -> None:
     assert not job.cancel()
 
 
+def endless(report: ReportProgress, **arguments: str) -> None:
+    Job.objects.get().cancel()
+    while True:
+        report(0.5, "going on")
+        time.sleep(0.1)
+
+
 def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    from predictions.learning import replay
-
+    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.endless")
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-
-    def endless(report: Any, version: str) -> dict[str, Any]:
-        assert job.cancel()
-        while True:
-            report(0.5, "going on")
-            time.sleep(0.1)
-
-    monkeypatch.setattr(replay, "replay", endless)
     work()
     assert (reloaded(job).state, reloaded(job).message, reloaded(job).result) == ("aborted", "stopped", None)
+    assert reloaded(job).progress == 0.5
+
+
+def take_too_much(report: ReportProgress, **arguments: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory is short
+
+
+def test_job_that_is_killed_fails_and_leaves_its_worker(
+    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tasks.WORK, Job.Kind.RETENTION, f"{__name__}.take_too_much")
+    killed, other = (
+        Job.objects.start(Job.Kind.RETENTION),
+        Job.objects.start(Job.Kind.REPLAY, version=busy.name),
+    )
+    work()
+    assert (reloaded(killed).state, reloaded(other).state) == ("failed", "succeeded")
+    assert reloaded(killed).message == "failed: its process ended with code -9"
 
 
 def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:
@@ -158,21 +185,13 @@ def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -
 
 
 @pytest.fixture
-def worker_process(db: None) -> Iterator[Any]:
+def worker_process(same_database: None) -> Iterator[Any]:
     """Starts worker processes on the test's database; kills what is left of them."""
-    parameters = connection.get_connection_params()
-    parts = {
-        key: parameters[key] for key in ("host", "user", "password", "port", "dbname") if parameters.get(key)
-    }
-    url = " ".join(f"{key}={value}" for key, value in parts.items())
     workers: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.sample_worker"]
-        environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
-        workers.append(
-            subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL)
-        )
+        workers.append(subprocess.Popen(command, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL))
         return workers[-1]
 
     yield start
