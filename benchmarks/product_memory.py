@@ -24,6 +24,15 @@ CLIENTS = 8
 SECONDS_TO_SETTLE = 20  # by then the timetable's first jobs are done
 STROKES = {"strokes": [[[x, y] for x, y in ONE]]}
 
+NAMES = {
+    "manage.py serve": "launcher",
+    "manage.py worker": "worker",
+    "gunicorn": "gunicorn's own",
+    "streamlit": "page",
+    "resource_tracker": "worker's resource tracker",
+    "spawn_main": "job",
+}
+
 Shares = dict[str, Share]
 
 
@@ -71,12 +80,11 @@ def shares(product: Product) -> Shares:
 
 
 def name_of(process: psutil.Process) -> str:
-    command = " ".join(process.cmdline())
-    programs = ("serve", "resource_tracker", "manage.py worker", "gunicorn", "streamlit", "spawn_main")
-    program = next(program for program in programs if program in command)
-    parent = process.parent()
-    inside = program == "gunicorn" and parent and program in " ".join(parent.cmdline())
-    return "gunicorn worker" if inside else program
+    command, parent = " ".join(process.cmdline()), process.parent()
+    program = next(program for program in NAMES if program in command)
+    if program == "gunicorn" and parent and program in " ".join(parent.cmdline()):
+        return "web worker"
+    return NAMES[program]
 
 
 def report(workers: int, first: Shares, later: Shares) -> None:
