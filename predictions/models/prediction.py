@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
@@ -15,6 +15,7 @@ from classifier.ink import Ink
 from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
+from predictions.models.insert import insert
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
 from predictions.models.version import ModelVersion
 
@@ -267,17 +268,13 @@ class Prediction(models.Model):
             **fields,
         )
 
-    @transaction.atomic
-    def log(self) -> None:
-        """Insert the row; earlier predictions of the same drawing become superseded.
-
-        Raises IntegrityError if a row of that id exists.
-        """
-        if self.drawing:
-            with connection.cursor() as cursor:  # two states of one drawing at once: one after the other
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [self.drawing.int & (2**63 - 1)])
-            Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
-        self.save(force_insert=True)
+    def log(self) -> bool:
+        """Insert the row; earlier predictions of the same drawing become superseded. False if a row of that
+        id exists."""
+        inserted = insert(self)
+        while not inserted and not Prediction.objects.filter(pk=self.pk).exists():
+            inserted = insert(self)  # two states of one drawing came at once: one after the other
+        return inserted
 
     def claim(self, label: int | None) -> bool:
         """Note which digit the visitor says it was; None takes that back. False once it is reviewed."""
