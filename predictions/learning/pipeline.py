@@ -16,7 +16,8 @@ from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
 from predictions.learning.drift import REFERENCE_SIZE, make_reference
 from predictions.learning.gate import compare
 from predictions.learning.label_check import doubt_labels
-from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction
+from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction, locks
+from predictions.models.locks import Lock
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from predictions.models.job import ReportProgress
     from training.finetune import FineTuning
     from training.train import Progress, Settings
-
-# PostgreSQL's advisory locks are numbers; this one is ours for training. Its two-number form has a key space
-# of its own, apart from the locks that drawings in progress take.
-TRAINING_LOCK = (6_284, 101)
 
 
 class TrainingRunsError(RuntimeError):
@@ -140,19 +137,13 @@ def in_words(report: "ReportProgress") -> "Callable[[Progress], None]":
 @contextmanager
 def hold_training_lock() -> Iterator[None]:
     """Held by this database connection, so that a killed process gives it back. Raises TrainingRunsError."""
-    if not ask_for_lock("SELECT pg_try_advisory_lock(%s, %s)"):
+    if not locks.try_to_hold(Lock.TRAINING):
         raise TrainingRunsError("Another training is under way.")
     try:
         yield
     finally:
         connect_again_if_lost()
-        ask_for_lock("SELECT pg_advisory_unlock(%s, %s)")
-
-
-def ask_for_lock(sql: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, TRAINING_LOCK)
-        return bool(cursor.fetchone()[0])
+        locks.release(Lock.TRAINING)
 
 
 def connect_again_if_lost() -> None:

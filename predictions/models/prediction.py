@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
@@ -16,6 +16,7 @@ from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
+from predictions.models.locks import Lock, hold
 from predictions.models.version import ModelVersion
 
 if TYPE_CHECKING:
@@ -274,8 +275,7 @@ class Prediction(models.Model):
         Raises IntegrityError if a row of that id exists.
         """
         if self.drawing:
-            with connection.cursor() as cursor:  # two states of one drawing at once: one after the other
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [self.drawing.int & (2**63 - 1)])
+            hold(Lock.DRAWING, f"{self.drawing} {self.visitor}")  # two states at once: one after the other
             Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
         self.save(force_insert=True)
 

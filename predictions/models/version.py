@@ -9,6 +9,8 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from predictions.models.locks import Lock, hold
+
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint, Metrics
     from classifier.predictor import Predictor
@@ -128,7 +130,8 @@ class ModelVersion(models.Model):
         what is active.
         """
         self._try_to_read()
-        previous = ModelVersion.objects.select_for_update().filter(active=True).first()
+        previous = lock_active()
+        self.refresh_from_db(fields=["gate"])  # another comparison may have come in between
         obstacle = self.obstacle(previous)
         if obstacle and (not override or previous == self):
             raise GateClosedError(obstacle)
@@ -162,6 +165,16 @@ class ModelVersion(models.Model):
         return Promotion.objects.create(version=self, previous=previous, **record)
 
 
+def lock_active() -> ModelVersion | None:
+    """The active version, which nobody else changes until this transaction ends.
+
+    Locking its row is not enough: a transaction that waits for a row which then is no longer active finds no
+    active version at all, and a gate that has nothing to compare with.
+    """
+    hold(Lock.PROMOTION)
+    return ModelVersion.objects.active()
+
+
 class Weights(models.Model):
     """A version's checkpoint, apart from its row: nobody who lists versions reads a megabyte for each."""
 
@@ -186,9 +199,7 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
 
         Raises GateClosedError where no promotion replaced a version.
         """
-        # Locks the active version, as promote does: one of them happens after the other.
-        active = ModelVersion.objects.select_for_update().filter(active=True).first()
-        standing = self.standing()
+        active, standing = lock_active(), self.standing()
         if standing is None or standing.previous is None:
             raise GateClosedError("There is no earlier version to roll back to.")
         return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)
