@@ -8,7 +8,13 @@ from predictions.models.label_change import LabelChange
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
 from predictions.models.split import SIDES, Side, SplitRow
-from predictions.models.version import GateClosedError, ModelVersion, Promotion, Weights
+from predictions.models.version import (
+    GateClosedError,
+    ModelVersion,
+    Promotion,
+    UnreadableWeightsError,
+    Weights,
+)
 
 __all__ = [
     "CONFLICT",
@@ -30,5 +36,6 @@ __all__ = [
     "Side",
     "SplitRow",
     "StaleRowError",
+    "UnreadableWeightsError",
     "Weights",
 ]

@@ -1,7 +1,9 @@
 """Which model answers: every version that was made, its weights, and the log of promotions."""
 
+import hashlib
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pgtrigger
 from django.conf import settings
@@ -10,15 +12,22 @@ from django.db.models import Q
 from django.utils import timezone
 
 from predictions.models.locks import Lock, hold
+from predictions.models.trial import try_to_read
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint, Metrics
     from classifier.predictor import Predictor
     from training.compare import Decision
 
+Read = TypeVar("Read")
+
 
 class GateClosedError(ValueError):
-    """A promotion that the gate refuses; the message says why."""
+    """A promotion or a rollback that is refused; the message says why."""
+
+
+class UnreadableWeightsError(ValueError):
+    """A version's weights are damaged or read nothing right; the message says whose, and why."""
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -55,7 +64,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             code_version=metrics["code_version"],
             **facts,
         )
-        Weights.objects.create(version=version, checkpoint=data)
+        Weights.objects.create(version=version, checkpoint=data, sha256=hashlib.sha256(data).hexdigest())
         return version
 
     @transaction.atomic
@@ -101,17 +110,36 @@ class ModelVersion(models.Model):
     def checkpoint(self) -> "Checkpoint":
         """The weights with their configuration; torch is imported here and not before.
 
-        Raises ValueError where the stored bytes are damaged.
+        Raises UnreadableWeightsError.
         """
         from classifier.checkpoint import load
 
-        return load(bytes(self.weights.checkpoint))
+        return self._read_weights(load)
 
     def predictor(self) -> "Predictor":
-        """Reads drawings with this version's weights. Raises ValueError where they are damaged."""
+        """Reads drawings with this version's weights. Raises UnreadableWeightsError."""
         from classifier.predictor import Predictor
 
-        return Predictor.from_bytes(bytes(self.weights.checkpoint))
+        return self._read_weights(Predictor.from_bytes)
+
+    def tried_predictor(self) -> "Predictor":
+        """The predictor, once it has read two plain digits right: nothing else answers visitors.
+
+        Raises UnreadableWeightsError.
+        """
+        predictor = self.predictor()
+        try:
+            try_to_read(predictor)
+        except ValueError as error:
+            raise UnreadableWeightsError(f"{self} could not answer: {error}.") from error
+        return predictor
+
+    def _read_weights(self, read: Callable[[bytes], Read]) -> Read:
+        """As they are stored now: what was read before may have been damaged since."""
+        try:
+            return read(Weights.objects.get(version=self).sound_checkpoint())
+        except (ValueError, Weights.DoesNotExist) as error:
+            raise UnreadableWeightsError(f"{self} could not answer: {error}") from error
 
     def origin(self) -> "ModelVersion":
         """The version that this one's line of fine-tunings began with; itself where it was not fine-tuned."""
@@ -126,10 +154,9 @@ class ModelVersion(models.Model):
         """Make this the version that answers, and log it. `by` is None for the command line.
 
         Raises GateClosedError unless the gate found this version as good as the active one, or there is
-        none; `override` opens it, and needs a reason. Nothing promotes weights that can't be read, or again
-        what is active.
+        none; `override` opens it, and needs a reason. Nothing promotes weights that read nothing right, or
+        again what is active.
         """
-        self._try_to_read()
         previous = lock_active()
         self.refresh_from_db(fields=["gate"])  # another comparison may have come in between
         obstacle = self.obstacle(previous)
@@ -138,13 +165,6 @@ class ModelVersion(models.Model):
         if override and not reason.strip():
             raise GateClosedError("Promoting against the gate needs a reason.")
         return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
-
-    def _try_to_read(self) -> None:
-        """Damaged weights would leave every web worker without an answer."""
-        try:
-            self.predictor()
-        except ValueError as error:
-            raise GateClosedError(f"{self} could not answer. {error}") from error
 
     def obstacle(self, active: "ModelVersion | None") -> str:
         """Why the gate keeps this version from replacing `active`; empty if it does not."""
@@ -159,6 +179,10 @@ class ModelVersion(models.Model):
 
     @transaction.atomic
     def _activate(self, previous: "ModelVersion | None", **record: Any) -> "Promotion":  # noqa: ANN401
+        try:
+            self.tried_predictor()
+        except UnreadableWeightsError as error:
+            raise GateClosedError(str(error)) from error
         ModelVersion.objects.filter(active=True).update(active=False)
         ModelVersion.objects.filter(pk=self.pk).update(active=True)
         self.active = True
@@ -180,6 +204,9 @@ class Weights(models.Model):
 
     version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="weights")
     checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
+    sha256 = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="Of the checkpoint, as it was registered."
+    )
 
     class Meta:
         verbose_name_plural = "weights"
@@ -187,17 +214,31 @@ class Weights(models.Model):
     def __str__(self) -> str:
         return f"weights of {self.version_id}"
 
+    def sound_checkpoint(self) -> bytes:
+        """The bytes that were registered. Raises ValueError where they have been damaged since.
+
+        The release before registers without a SHA-256, where it runs again after a rollback.
+        """
+        data = bytes(self.checkpoint)
+        if self.sha256 and hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ValueError("its weights are not those that were registered (SHA-256).")
+        return data
+
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def that_stand(self) -> Self:
+        """Promotions that are neither rollbacks nor rolled back, newest first."""
+        return self.filter(rolls_back=None, rolled_back_by=None)
+
     def standing(self) -> "Promotion | None":
-        """The newest promotion that is neither a rollback nor rolled back."""
-        return self.filter(rolls_back=None, rolled_back_by=None).first()
+        """The newest of them."""
+        return self.that_stand().first()
 
     @transaction.atomic
     def roll_back(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401
         """Undo the newest promotion that still stands: the version before it answers again.
 
-        Raises GateClosedError where no promotion replaced a version.
+        Raises GateClosedError where no promotion replaced a version, or that version could not answer.
         """
         active, standing = lock_active(), self.standing()
         if standing is None or standing.previous is None:
