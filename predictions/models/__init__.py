@@ -3,6 +3,7 @@ pictures."""
 
 from predictions.models.doubt import LabelDoubt
 from predictions.models.drift import DriftMonitor
+from predictions.models.erased import ErasedId
 from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
@@ -25,6 +26,7 @@ __all__ = [
     "SIDES",
     "AlreadyQueuedError",
     "DriftMonitor",
+    "ErasedId",
     "GateClosedError",
     "Job",
     "LabelChange",

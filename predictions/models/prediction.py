@@ -1,6 +1,7 @@
 """The log: one row for every answered prediction."""
 
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -15,8 +16,10 @@ from classifier.ink import Ink
 from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
+from predictions.models.erased import REFUSE_ERASED, ErasedId
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
 from predictions.models.locks import Lock, hold
+from predictions.models.review import SUPERSEDE_REOPENED
 from predictions.models.version import ModelVersion
 
 if TYPE_CHECKING:
@@ -53,13 +56,20 @@ class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
         older = Q(created_at__lt=prediction.created_at)
         return self.filter(older | Q(created_at=prediction.created_at, pk__lt=prediction.pk))
 
+    def still_there(self, keys: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of these rows that exist; nobody deletes them before the transaction ends. Other tables point
+        at rows that were read a while ago, and their visitors may have deleted them meanwhile."""
+        rows = self.filter(pk__in=list(keys)).order_by("pk").select_for_update(no_key=True)
+        return set(rows.values_list("pk", flat=True))
+
     @transaction.atomic
     def erase(self) -> int:
-        """Delete the rows with their traces, for good; how many there were.
+        """Delete the rows with their traces, for good; how many there were. Their ids can't be logged again.
 
         They are locked first: a label in the moment between would leave a trace without its row.
         """
         keys = list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
+        ErasedId.objects.bulk_create([ErasedId(pk=key) for key in keys])
         Prediction.objects.filter(pk__in=keys).only("pk").delete()
         return len(keys)
 
@@ -247,10 +257,13 @@ class Prediction(models.Model):
             ),
             models.CheckConstraint(condition=Q(uncertain=True) ^ Q(reason=""), name="uncertain_has_reason"),
             models.UniqueConstraint(
-                fields=["drawing"], condition=Q(superseded=False), name="one_newest_of_a_drawing"
+                fields=["drawing", "visitor"],
+                condition=Q(drawing__isnull=False, superseded=False, review_status="pending"),
+                nulls_distinct=False,
+                name="one_newest_of_a_drawing",
             ),
         ]
-        triggers = [TRACE_LABELS, KEEP_ANSWER]
+        triggers = [TRACE_LABELS, KEEP_ANSWER, REFUSE_ERASED, SUPERSEDE_REOPENED]
         permissions = [("export_prediction", "Can export predictions")]
 
     def __str__(self) -> str:
@@ -270,13 +283,16 @@ class Prediction(models.Model):
 
     @transaction.atomic
     def log(self) -> None:
-        """Insert the row; earlier predictions of the same drawing become superseded.
+        """Insert the row; what waits for review of the same drawing of the same visitor becomes superseded.
 
-        Raises IntegrityError if a row of that id exists.
+        Predictions without a visitor can't be told apart, so they count as one visitor's. Raises
+        IntegrityError if a row of that id exists, or was deleted.
         """
         if self.drawing:
             hold(Lock.DRAWING, f"{self.drawing} {self.visitor}")  # two states at once: one after the other
-            Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
+            earlier = Prediction.objects.all().reviewable().filter(drawing=self.drawing)
+            of_visitor = Q(visitor__isnull=True) if self.visitor is None else Q(visitor=self.visitor)
+            earlier.filter(of_visitor).update(superseded=True)
         self.save(force_insert=True)
 
     def claim(self, label: int | None) -> bool:
