@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
 from predictions.learning.drift import REFERENCE_SIZE, make_reference
@@ -18,6 +18,7 @@ from predictions.learning.gate import compare
 from predictions.learning.label_check import doubt_labels
 from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction, locks
 from predictions.models.locks import Lock
+from predictions.models.lost_connection import connect_again_if_lost
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint
@@ -136,7 +137,8 @@ def in_words(report: "ReportProgress") -> "Callable[[Progress], None]":
 
 @contextmanager
 def hold_training_lock() -> Iterator[None]:
-    """Held by this database connection, so that a killed process gives it back. Raises TrainingRunsError."""
+    """Held by this database connection, so that a killed process gives it back; one that breaks gives it back
+    early, and the training goes on without. Raises TrainingRunsError."""
     if not locks.try_to_hold(Lock.TRAINING):
         raise TrainingRunsError("Another training is under way.")
     try:
@@ -144,12 +146,6 @@ def hold_training_lock() -> Iterator[None]:
     finally:
         connect_again_if_lost()
         locks.release(Lock.TRAINING)
-
-
-def connect_again_if_lost() -> None:
-    """A training is long: the database may have been restarted meanwhile, or a router have dropped us."""
-    if not connection.in_atomic_block and not connection.is_usable():
-        connection.close()
 
 
 def new_drawings() -> int:
