@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Read = TypeVar("Read")
 
 
+CHANGED = "Somebody promoted, rolled back or compared a version after this page was shown: look again."
+
+
 class GateClosedError(ValueError):
     """A promotion or a rollback that is refused; the message says why."""
 
@@ -150,8 +153,16 @@ class ModelVersion(models.Model):
         return ModelVersion.objects.get(pk=key)
 
     @transaction.atomic
-    def promote(self, by: Any = None, reason: str = "", *, override: bool = False) -> "Promotion":  # noqa: ANN401
-        """Make this the version that answers, and log it. `by` is None for the command line.
+    def promote(
+        self,
+        by: Any = None,  # noqa: ANN401
+        reason: str = "",
+        *,
+        override: bool = False,
+        expected_state: str | None = None,
+    ) -> "Promotion":
+        """Make this the version that answers, and log it. `by` is None for the command line; `expected_state`
+        is the `state` that somebody saw who decided.
 
         Raises GateClosedError unless the gate found this version as good as the active one, or there is
         none; `override` opens it, and needs a reason. Nothing promotes weights that read nothing right, or
@@ -159,12 +170,18 @@ class ModelVersion(models.Model):
         """
         previous = lock_active()
         self.refresh_from_db(fields=["gate"])  # another comparison may have come in between
+        if expected_state not in (None, self.state()):
+            raise GateClosedError(CHANGED)
         obstacle = self.obstacle(previous)
         if obstacle and (not override or previous == self):
             raise GateClosedError(obstacle)
         if override and not reason.strip():
             raise GateClosedError("Promoting against the gate needs a reason.")
         return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
+
+    def state(self) -> str:
+        """What a page on promoting this version shows, in short: the newest promotion, the gate's word."""
+        return f"{Promotion.objects.all().state()} {self.gate and self.gate['at']}"
 
     def obstacle(self, active: "ModelVersion | None") -> str:
         """Why the gate keeps this version from replacing `active`; empty if it does not."""
@@ -234,13 +251,26 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
         """The newest of them."""
         return self.that_stand().first()
 
+    def state(self) -> str:
+        """The key of the newest promotion: another one, and another version answers, or did meanwhile."""
+        return str(self.aggregate(models.Max("pk"))["pk__max"])
+
     @transaction.atomic
-    def roll_back(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401
-        """Undo the newest promotion that still stands: the version before it answers again.
+    def roll_back(
+        self,
+        by: Any = None,  # noqa: ANN401
+        reason: str = "",
+        *,
+        expected_state: str | None = None,
+    ) -> "Promotion":
+        """Undo the newest promotion that still stands: the version before it answers again. `expected_state`
+        is the `state` that somebody saw who decided.
 
         Raises GateClosedError where no promotion replaced a version, or that version could not answer.
         """
         active, standing = lock_active(), self.standing()
+        if expected_state not in (None, self.state()):
+            raise GateClosedError(CHANGED)
         if standing is None or standing.previous is None:
             raise GateClosedError("There is no earlier version to roll back to.")
         return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)
