@@ -1,16 +1,20 @@
 """The active version's predictor, held in memory by every process that answers."""
 
+import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from predictions.models import ModelVersion
+from predictions.models import ModelVersion, Promotion, UnreadableWeightsError
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
 
+logger = logging.getLogger(__name__)
 # A promoted version answers everywhere after this long at the most.
 SECONDS_BETWEEN_LOOKS = 1.0
+TRIED_STAND_INS = 3
 
 
 class NoActiveVersionError(Exception):
@@ -23,6 +27,8 @@ class Active(NamedTuple):
 
 
 _active: Active | None = None
+# The active version, while another answers in its place.
+_unreadable: ModelVersion | None = None
 _looked_at = float("-inf")
 _lock = threading.Lock()
 
@@ -30,7 +36,8 @@ _lock = threading.Lock()
 def active() -> Active:
     """The active version, looked up anew when the last look is a second old.
 
-    Raises NoActiveVersionError, or Django's OperationalError while the database is away.
+    Raises NoActiveVersionError, UnreadableWeightsError, or Django's OperationalError while the database is
+    away.
     """
     global _active, _looked_at
     if _active is None or time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS:
@@ -40,12 +47,32 @@ def active() -> Active:
     return _active
 
 
+def unreadable() -> ModelVersion | None:
+    """The active version, if it can't be read and what `active` gives only stands in for it."""
+    return _unreadable
+
+
 def _look(held: Active | None) -> Active:
     """Ask for the key alone while the version stays: its row names every drawing that it was made from."""
+    global _unreadable
     active_versions = ModelVersion.objects.filter(active=True)
-    if held and active_versions.filter(pk=held.version.pk).exists():
+    if held and active_versions.filter(pk=(_unreadable or held.version).pk).exists():
         return held
     version = active_versions.first()
     if version is None:
         raise NoActiveVersionError
-    return Active(version, version.predictor())
+    try:
+        found, _unreadable = Active(version, version.tried_predictor()), None
+    except UnreadableWeightsError as error:
+        logger.error("%s An earlier version goes on answering, where there is one.", error)
+        found, _unreadable = held or _stand_in(version, error), version
+    return found
+
+
+def _stand_in(version: ModelVersion, error: UnreadableWeightsError) -> Active:
+    """In a process that has not answered yet, the newest promoted version before that can be read."""
+    earlier = Promotion.objects.all().that_stand().exclude(version=version).select_related("version")
+    for promotion in earlier[:TRIED_STAND_INS]:
+        with suppress(UnreadableWeightsError):
+            return Active(promotion.version, promotion.version.tried_predictor())
+    raise error

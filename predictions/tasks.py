@@ -1,24 +1,30 @@
 """The worker's tasks: the jobs that people start, and the timetable."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils.module_loading import import_string
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
+from procrastinate.worker import Worker
 
 from predictions.models import AlreadyQueuedError, Job
 from predictions.models.job import ReportProgress
+from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
 SECONDS_BETWEEN_REPORTS = 1.0
 # A job that takes its worker down with it is not tried for ever.
 ATTEMPTS = 3
-# A worker that is stopped gives its job back to the queue.
-GIVEN_BACK = RetryStrategy(max_attempts=ATTEMPTS, retry_exceptions=[JobAborted])
+# A worker that is stopped gives its job back to the queue; one whose database goes away tries again.
+TRIED_AGAIN = RetryStrategy(max_attempts=ATTEMPTS, wait=5, retry_exceptions=[JobAborted, *LOST])
 
 # By name: this module is imported by the web processes as well, to queue jobs, and this work imports torch.
 WORK = {
@@ -30,26 +36,38 @@ WORK = {
 }
 
 
-@app.task(pass_context=True, retry=GIVEN_BACK)
+def take_a_sound_connection(run: Callable[[], Any], context: JobContext, worker: Worker) -> Any:  # noqa: ANN401
+    """A thread keeps its connection from task to task: once broken, it would fail them all."""
+    close_old_connections()
+    return run()
+
+
+@app.task(pass_context=True, retry=TRIED_AGAIN, task_middleware=[take_a_sound_connection])
 def do(context: JobContext, job_id: int) -> None:
     """Do the work of a job row and keep its result; a failure's first line is kept as the message."""
-    job = Job.objects.get(pk=job_id)
+    job = Job.objects.with_state().get(pk=job_id)
     job.report(0.0, "started")
     try:
-        result = import_string(WORK[Job.Kind(job.kind)])(reporter(context, job), **job.arguments)
-    except JobAborted:
-        job.report(job.progress, "stopped")
+        job.result = import_string(WORK[Job.Kind(job.kind)])(reporter(context, job), **job.arguments)
+        connect_again_if_lost()
+        job.save(update_fields=["result"])
+        job.report(1.0, "done")
+    except (JobAborted, *LOST) as error:
+        connect_again_if_lost()
+        job.report(job.progress, "stopped" if isinstance(error, JobAborted) else f"broken off: {error}"[:500])
+        if job.waits_again():  # the queue takes the same work only once
+            raise AlreadyQueuedError("Another job waits to do the same.") from error
         raise
     except Exception as error:
         job.report(job.progress, f"failed: {error}"[:500])
         raise
-    job.result = result
-    job.save(update_fields=["result"])
-    job.report(1.0, "done")
 
 
 def reporter(context: JobContext, job: Job) -> ReportProgress:
-    """Reports at most once a second, and stops the work where somebody has asked for that."""
+    """Reports at most once a second, and stops the work where somebody has asked for that.
+
+    Progress that can't be told is no reason to stop.
+    """
     reported = float("-inf")
 
     def report(progress: float, message: str) -> None:
@@ -58,13 +76,21 @@ def reporter(context: JobContext, job: Job) -> ReportProgress:
             raise JobAborted
         if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
             reported = time.monotonic()
-            job.report(progress, message)
+            try:
+                job.report(progress, message)
+            except LOST:
+                drop_if_lost()
 
     return report
 
 
 @app.periodic(cron="0 2 * * *")
-@app.task(queue="timetable", queueing_lock="nightly")
+@app.task(
+    queue="timetable",
+    queueing_lock="nightly",
+    retry=TRIED_AGAIN,
+    task_middleware=[take_a_sound_connection],
+)
 def nightly(timestamp: int) -> None:
     """Delete what is too old; train when enough new drawings have been reviewed."""
     from predictions.learning.pipeline import new_drawings
@@ -80,7 +106,7 @@ def start_unless_queued(kind: str) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(queue="timetable", queueing_lock="look_for_drift")
+@app.task(queue="timetable", queueing_lock="look_for_drift", task_middleware=[take_a_sound_connection])
 def look_for_drift(timestamp: int) -> None:
     """Compare the drawings since the last look with their reference."""
     from predictions.learning import drift
@@ -104,7 +130,12 @@ async def retry_stalled(timestamp: int) -> None:
 
 async def end(job: QueuedJob, message: str) -> None:
     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
-    await Job.objects.filter(queued=job.id).aupdate(message=message)
+    await sync_to_async(note)(job, message)
+
+
+def note(job: QueuedJob, message: str) -> None:
+    close_old_connections()
+    Job.objects.filter(queued=job.id).update(message=message)
 
 
 @app.periodic(cron="30 2 * * *")

@@ -13,7 +13,7 @@ from ninja.errors import HttpError, ValidationError
 
 from classifier.image_file import DrawingError
 from predictions.api.metrics import ERRORS
-from predictions.models import Prediction
+from predictions.models import Prediction, UnreadableWeightsError
 from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ def answer_errors(api: NinjaAPI) -> None:
     @api.exception_handler(OperationalError)
     @api.exception_handler(InterfaceError)
     @api.exception_handler(NoActiveVersionError)
+    @api.exception_handler(UnreadableWeightsError)
     def unavailable(request: HttpRequest, problem: Exception) -> HttpResponse:
         logger.warning("Not answered: %s", problem)
         return error(503, "unavailable", "The service is not ready; please try again.")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 INSERT = """
     WITH earlier AS (
         UPDATE predictions_prediction SET superseded = true
-        WHERE drawing = %(drawing)s::uuid AND NOT superseded
+        WHERE drawing = %(drawing)s::uuid AND visitor IS NOT DISTINCT FROM %(visitor)s::uuid
+            AND NOT superseded AND review_status = 'pending'
             AND NOT EXISTS (SELECT FROM predictions_prediction WHERE id = %(id)s)
         RETURNING id
     )

@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
@@ -122,6 +123,78 @@ def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.Mo
     monkeypatch.setattr(replay, "replay", endless)
     work()
     assert (reloaded(job).state, reloaded(job).message, reloaded(job).result) == ("aborted", "stopped", None)
+
+
+def break_off(version: str) -> None:
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+def run_now(job: Job) -> None:
+    """Instead of waiting for the next try."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = %s", [job.queued_id])
+
+
+def test_job_whose_database_goes_away_is_tried_again(busy: ModelVersion, monkeypatch: Any) -> None:
+    from predictions.learning import replay
+
+    original, tries = replay.replay, iter([break_off, None])
+    monkeypatch.setattr(
+        replay, "replay", lambda report, version: (next(tries) or partial(original, report))(version)
+    )
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    work()
+    assert attempt(job) == ("todo", 1)
+    assert reloaded(job).message == "broken off: server closed the connection unexpectedly"
+    run_now(job)
+    work()
+    assert attempt(job) == ("succeeded", 2)
+    assert result_of(job)["rows"] == 30
+
+
+def test_job_is_not_tried_again_for_ever(busy: ModelVersion, monkeypatch: Any) -> None:
+    from predictions.learning import replay
+
+    monkeypatch.setattr(replay, "replay", lambda report, version: break_off(version))
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    for _ in range(tasks.ATTEMPTS + 1):
+        work()
+        run_now(job)
+    assert attempt(job) == ("failed", tasks.ATTEMPTS + 1)
+
+
+def test_job_that_breaks_off_leaves_the_work_to_one_that_waits_for_it(
+    busy: ModelVersion, monkeypatch: Any
+) -> None:
+    from predictions.learning import replay
+
+    def queue_another(report: Any, version: str) -> None:
+        Job.objects.start(Job.Kind.REPLAY, version=version)
+        monkeypatch.undo()
+        break_off(version)
+
+    first = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    monkeypatch.setattr(replay, "replay", queue_another)
+    work()
+    second = Job.objects.latest("pk")
+    assert (reloaded(first).state, reloaded(second).state) == ("failed", "succeeded")
+    assert "broken off" in reloaded(first).message
+
+
+def test_progress_that_cannot_be_told_stops_nothing(busy: ModelVersion, monkeypatch: Any) -> None:
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_REPORTS", -1.0)
+    told = Job.report
+
+    def lose_the_connection(job: Job, progress: float, message: str) -> None:
+        if message.endswith("drawings"):
+            connection.close()
+            raise OperationalError("server closed the connection unexpectedly")
+        told(job, progress, message)
+
+    monkeypatch.setattr(Job, "report", lose_the_connection)
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    work()
+    assert attempt(job) == ("succeeded", 1)
 
 
 def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:
