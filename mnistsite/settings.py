@@ -40,8 +40,8 @@ UI_PORT = env.str("UI_PORT", "8501")
 WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=validate.Range(min=1))
 
 
-# One connection for each thread that serves, and a few to spare; a request that finds the database
-# away gives up before the visitor does.
+# One connection for each thread that serves, and a few to spare. (Web processes wait less: impatient() in
+# predictions/database/base.py.)
 POOL = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8, validate=validate.Range(min=1)), "timeout": 3}
 
 

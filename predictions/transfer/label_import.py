@@ -7,8 +7,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
-
+from predictions.database.base import take_time
 from predictions.models import LABELS, Prediction
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Plan:
     errors: list[str] = field(default_factory=list)
 
 
-@transaction.atomic
+@take_time()
 def import_labels(file: Iterable[str], by: "Operator", *, dry_run: bool) -> Plan:
     """Accept the rows that the file names, with its labels; of its columns `id` and `true_label` are read."""
     plan = make_plan(file)
