@@ -27,6 +27,7 @@ if hasattr(libc := ctypes.CDLL(None), "mallopt"):
 wsgi_app = "mnistsite.wsgi"
 bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
 workers = settings.WEB_WORKERS
+worker_class = "mnistsite.gthread.Worker"
 threads = 4
 preload_app = True
 timeout = 30
