@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import signal
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import fasteners
 import psutil
+
+from mnistsite.files import write_whole
 
 with warnings.catch_warnings():
     # The import looks for a runtime directory that a server or a container does not have.
@@ -61,10 +64,13 @@ def _end_in_good_order() -> None:
 
 
 def _forget_dead_processes(holders: Path) -> None:
-    """A process that was killed never gave the server back; without this it would run for ever."""
+    """A process that was killed never gave the server back; without this it would run for ever.
+
+    A list that is only half there (the disk was full) is read as far as it goes.
+    """
     if holders.exists():
-        alive = [pid for pid in json.loads(holders.read_text() or "[]") if psutil.pid_exists(pid)]
-        holders.write_text(json.dumps(alive))
+        pids = map(int, re.findall(r"\d+", holders.read_text()))
+        write_whole(holders, json.dumps([pid for pid in pids if psutil.pid_exists(pid)]))
 
 
 def _socket_directory(data_directory: Path, runtime_directory: Path) -> Path:
