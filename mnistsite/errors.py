@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
+from mnistsite.login import BusyError
 from predictions.api.errors import SECONDS_TO_RETRY
 from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, NoActiveVersionError)
+PASSING = (OperationalError, InterfaceError, psycopg.OperationalError, NoActiveVersionError, BusyError)
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -25,7 +26,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if passing is None:
         return defaults.server_error(request)
     logger.warning("Not answered: %s", passing)
-    response = render(None, "503.html", {"seconds": SECONDS_TO_RETRY}, status=503)
+    response = render(None, "503.html", {"is_busy": isinstance(passing, BusyError)}, status=503)
     response["Retry-After"] = str(SECONDS_TO_RETRY)
     setattr(response, "_has_been_logged", True)  # noqa: B010  (else Django would log its traceback)
     return response
@@ -39,4 +40,4 @@ def causes(problem: BaseException | None) -> Iterator[BaseException]:
 
 
 def will_pass(problem: BaseException) -> bool:
-    return isinstance(problem, AWAY) or (isinstance(problem, OSError) and problem.errno in DISK_FULL)
+    return isinstance(problem, PASSING) or (isinstance(problem, OSError) and problem.errno in DISK_FULL)
