@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -25,9 +25,15 @@ class BusyError(Exception):
 
 
 class Backend(ModelBackend):
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> AbstractBaseUser | None:  # noqa: ANN401
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **credentials: Any,  # noqa: ANN401
+    ) -> User | None:
         with only_one():
-            return super().authenticate(request, **credentials)
+            return super().authenticate(request, username, password, **credentials)
 
 
 @contextmanager

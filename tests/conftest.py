@@ -91,8 +91,8 @@ def small_version(db: None) -> ModelVersion:
 
 @pytest.fixture(scope="session", autouse=True)
 def settings_for_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Static files as they lie in the tree (their manifest exists only after collectstatic), passwords that are
-    not expensive to make, and no other test process that checks one at the same moment."""
+    """Static files as they lie in the tree (their manifest exists only after collectstatic), passwords that
+    are not expensive to make, and no other test process that checks one at the same moment."""
     login.LOCK = tmp_path_factory.mktemp("login")
     storages = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
