@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.db import Error
+
 from predictions.models import ModelVersion, Promotion, UnreadableWeightsError
 
 if TYPE_CHECKING:
@@ -29,27 +31,47 @@ class Active(NamedTuple):
 _active: Active | None = None
 # The active version, while another answers in its place.
 _unreadable: ModelVersion | None = None
+_failure: Error | NoActiveVersionError | UnreadableWeightsError | None = None
 _looked_at = float("-inf")
 _lock = threading.Lock()
 
 
 def active() -> Active:
-    """The active version, looked up anew when the last look is a second old.
+    """The active version, looked up anew when the last look is a second old, by one thread at a time: the
+    others go on with what is known, and wait only where nothing is.
 
     Raises NoActiveVersionError, UnreadableWeightsError, or Django's OperationalError while the database is
     away.
     """
-    global _active, _looked_at
-    if _active is None or time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS:
-        with _lock:
-            _active = _look(_active)
-            _looked_at = time.monotonic()
+    if _is_old() and _lock.acquire(blocking=_active is None and _failure is None):
+        try:
+            if _is_old():
+                _look_again()
+        finally:
+            _lock.release()
+    if failure := _failure:
+        raise type(failure)(*failure.args) from failure
+    if _active is None:
+        raise NoActiveVersionError
     return _active
 
 
 def unreadable() -> ModelVersion | None:
     """The active version, if it can't be read and what `active` gives only stands in for it."""
     return _unreadable
+
+
+def _is_old() -> bool:
+    return time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS
+
+
+def _look_again() -> None:
+    global _active, _failure, _looked_at
+    try:
+        _active, _failure = _look(_active), None
+    except (Error, NoActiveVersionError, UnreadableWeightsError) as failure:
+        _failure = failure.with_traceback(None)
+    _looked_at = time.monotonic()
 
 
 def _look(held: Active | None) -> Active:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
@@ -103,9 +103,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return ", ".join(f"{len(rows):,} {side}" for side, rows in version.dataset.items()) or "none"
 
     @action(description="Promote", permissions=["promote"])
-    def promote(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def promote(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the gate's decision and ask, with room for a reason; then this version answers."""
-        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+        version = self.get_or_404(request, object_id)
         if request.method == "POST" and self.try_to_promote(request, version):
             return redirect(VERSIONS)
         context = self.admin_site.each_context(request) | {
@@ -149,13 +149,13 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return self.ask_and_start(request, Job.Kind.TRAIN)
 
     @action(description="Compare with the active version", permissions=["start"])
-    def compare(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+    def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        version = self.get_or_404(request, object_id)
         return self.ask_and_start(request, Job.Kind.COMPARE, version=version.name)
 
     @action(description="Replay the log", permissions=["start"])
-    def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        version = self.get_or_404(request, object_id)
         return self.ask_and_start(request, Job.Kind.REPLAY, version=version.name)
 
     def ask_and_start(self, request: HttpRequest, kind: Job.Kind, **arguments: Any) -> HttpResponse:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Export and import, in the admin."""
 
 import io
+from itertools import chain
 
 from django import forms
 from django.contrib import messages
@@ -52,7 +53,9 @@ class TransferViews(MixinBase):
         if name not in FORMATS:
             raise Http404
         filename, parts = FORMATS[name]
-        answer = StreamingHttpResponse(streamed(parts), content_type="application/octet-stream")
+        pieces = streamed(parts)
+        first = next(pieces)  # so that a database that is away is answered with 503
+        answer = StreamingHttpResponse(chain([first], pieces), content_type="application/octet-stream")
         answer["Content-Disposition"] = f'attachment; filename="{filename}"'
         return answer
 

@@ -8,10 +8,10 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from predictions.database.base import take_time
 from predictions.models import LABELS, LabelChange, Prediction
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Plan:
     errors: list[str] = field(default_factory=list)
 
 
-@transaction.atomic
+@take_time()
 def import_labels(
     file: Iterable[str], by: "Operator", *, dry_run: bool, as_of: datetime | None = None
 ) -> Plan:
