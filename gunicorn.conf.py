@@ -8,8 +8,11 @@ import tempfile
 
 # More threads than cores in every worker make all of them slower; set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
-# The workers' figures for /metrics, added up by whichever is asked.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory = tempfile.mkdtemp(prefix="mnistsite-metrics-")
+# The workers' figures for /metrics, added up by whichever is asked. Where no disk has room, each has its own.
+try:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="mnistsite-metrics-")
+except OSError:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import torch
 from prometheus_client import multiprocess
@@ -27,6 +30,7 @@ if hasattr(libc := ctypes.CDLL(None), "mallopt"):
 wsgi_app = "mnistsite.wsgi"
 bind = f"{settings.WEB_HOST}:{settings.WEB_PORT}"
 workers = settings.WEB_WORKERS
+worker_class = "mnistsite.gthread.Worker"
 threads = 4
 preload_app = True
 timeout = 30
@@ -45,8 +49,10 @@ def when_ready(server: object) -> None:
 
 
 def child_exit(server: object, worker: object) -> None:
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined, no-untyped-call]
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined, no-untyped-call]
 
 
 def on_exit(server: object) -> None:
-    shutil.rmtree(metrics_directory, ignore_errors=True)
+    if metrics_directory := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        shutil.rmtree(metrics_directory, ignore_errors=True)

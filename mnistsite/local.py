@@ -7,6 +7,9 @@ from pathlib import Path
 from django.conf import settings
 
 from mnistsite import settings as given
+from mnistsite.files import write_whole
+
+KEY_LENGTH = 50  # characters at the least
 
 
 def provide() -> None:
@@ -27,9 +30,7 @@ def provide() -> None:
 
 
 def secret_key(file: Path) -> str:
-    """One random key a checkout, so that sessions survive a restart."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(50))
+    """One random key a checkout, so that sessions survive a restart; anew where a full disk left none."""
+    if not file.exists() or len(file.read_text()) < KEY_LENGTH:
+        write_whole(file, secrets.token_urlsafe(50))
     return file.read_text()

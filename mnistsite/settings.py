@@ -6,6 +6,7 @@ answers on the loopback address only, and manage.py brings what is not set (mnis
 """
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ UI_PORT = env.str("UI_PORT", "8501")
 WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=validate.Range(min=1))
 
 
-# One connection for each thread that serves, and a few to spare; a request that finds the database
-# away gives up before the visitor does.
+# One connection for each thread that serves, and a few to spare. (Web processes wait less: impatient() in
+# predictions/database/base.py.)
 POOL = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8, validate=validate.Range(min=1)), "timeout": 3}
 
 
@@ -74,15 +75,16 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "pgtrigger",
     "procrastinate.contrib.django",
+    "axes",
     "ninja",  # for the API docs' own static files
     "mnistsite",
     "predictions",
 ]
 
 MIDDLEWARE = [
-    "predictions.api.errors.JsonErrorsMiddleware",
-    "mnistsite.middleware.refuse_nul",
     "django.middleware.security.SecurityMiddleware",
+    "predictions.api.errors.ApiMiddleware",
+    "mnistsite.middleware.RefuseNul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -90,6 +92,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "mnistsite.urls"
@@ -117,6 +120,19 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Wrong guesses of a password: see mnistsite/login.py.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "mnistsite.login.Backend"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=5)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever goes on guessing would lock it for ever
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "mnistsite.login.address"
+AXES_LOCKOUT_CALLABLE = "mnistsite.login.show_locked"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")

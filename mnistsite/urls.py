@@ -8,6 +8,7 @@ from predictions.api.health import livez, readyz
 from predictions.api.metrics import metrics
 from predictions.api.views import api
 
+handler500 = "mnistsite.errors.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

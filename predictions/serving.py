@@ -1,16 +1,22 @@
 """The active version's predictor, held in memory by every process that answers."""
 
+import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from predictions.models import ModelVersion
+from django.db import Error
+
+from predictions.models import ModelVersion, Promotion, UnreadableWeightsError
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
 
+logger = logging.getLogger(__name__)
 # A promoted version answers everywhere after this long at the most.
 SECONDS_BETWEEN_LOOKS = 1.0
+TRIED_STAND_INS = 3
 
 
 class NoActiveVersionError(Exception):
@@ -23,29 +29,72 @@ class Active(NamedTuple):
 
 
 _active: Active | None = None
+# The active version, while another answers in its place.
+_unreadable: ModelVersion | None = None
+_failure: Error | NoActiveVersionError | UnreadableWeightsError | None = None
 _looked_at = float("-inf")
 _lock = threading.Lock()
 
 
 def active() -> Active:
-    """The active version, looked up anew when the last look is a second old.
+    """The active version, looked up anew when the last look is a second old, by one thread at a time: the
+    others go on with what is known, and wait only where nothing is.
 
-    Raises NoActiveVersionError, or Django's OperationalError while the database is away.
+    Raises NoActiveVersionError, UnreadableWeightsError, or Django's OperationalError while the database is
+    away.
     """
-    global _active, _looked_at
-    if _active is None or time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS:
-        with _lock:
-            _active = _look(_active)
-            _looked_at = time.monotonic()
+    if _is_old() and _lock.acquire(blocking=_active is None and _failure is None):
+        try:
+            if _is_old():
+                _look_again()
+        finally:
+            _lock.release()
+    if failure := _failure:
+        raise type(failure)(*failure.args) from failure
+    if _active is None:
+        raise NoActiveVersionError
     return _active
+
+
+def unreadable() -> ModelVersion | None:
+    """The active version, if it can't be read and what `active` gives only stands in for it."""
+    return _unreadable
+
+
+def _is_old() -> bool:
+    return time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS
+
+
+def _look_again() -> None:
+    global _active, _failure, _looked_at
+    try:
+        _active, _failure = _look(_active), None
+    except (Error, NoActiveVersionError, UnreadableWeightsError) as failure:
+        _failure = failure.with_traceback(None)
+    _looked_at = time.monotonic()
 
 
 def _look(held: Active | None) -> Active:
     """Ask for the key alone while the version stays: its row names every drawing that it was made from."""
+    global _unreadable
     active_versions = ModelVersion.objects.filter(active=True)
-    if held and active_versions.filter(pk=held.version.pk).exists():
+    if held and active_versions.filter(pk=(_unreadable or held.version).pk).exists():
         return held
     version = active_versions.first()
     if version is None:
         raise NoActiveVersionError
-    return Active(version, version.predictor())
+    try:
+        found, _unreadable = Active(version, version.tried_predictor()), None
+    except UnreadableWeightsError as error:
+        logger.error("%s An earlier version goes on answering, where there is one.", error)
+        found, _unreadable = held or _stand_in(version, error), version
+    return found
+
+
+def _stand_in(version: ModelVersion, error: UnreadableWeightsError) -> Active:
+    """In a process that has not answered yet, the newest promoted version before that can be read."""
+    earlier = Promotion.objects.all().that_stand().exclude(version=version).select_related("version")
+    for promotion in earlier[:TRIED_STAND_INS]:
+        with suppress(UnreadableWeightsError):
+            return Active(promotion.version, promotion.version.tried_predictor())
+    raise error

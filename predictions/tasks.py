@@ -1,28 +1,32 @@
 """The worker's tasks: the jobs that people start, and the timetable."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.utils.module_loading import import_string
+from django.db import close_old_connections
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
+from procrastinate.worker import Worker
 
 from predictions import own_process
 from predictions.models import AlreadyQueuedError, Job
 from predictions.models.job import ReportProgress
-from predictions.own_process import ProcessFailedError
+from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
 SECONDS_BETWEEN_REPORTS = 1.0
 # A job that takes its worker down with it is not tried for ever.
 ATTEMPTS = 3
-# A worker that is stopped gives its job back to the queue.
-GIVEN_BACK = RetryStrategy(max_attempts=ATTEMPTS, retry_exceptions=[JobAborted])
+# A worker that is stopped gives its job back to the queue; one whose database goes away tries again.
+TRIED_AGAIN = RetryStrategy(max_attempts=ATTEMPTS, wait=5, retry_exceptions=[JobAborted, *LOST])
 
-# By name: the work imports torch, which this module must not.
+# By name: this work imports torch, which is needed neither by whoever queues a job nor by the worker itself.
 WORK = {
     Job.Kind.TRAIN: "predictions.learning.pipeline.fine_tune",
     Job.Kind.COMPARE: "predictions.learning.gate.compare_with_active",
@@ -32,56 +36,61 @@ WORK = {
 }
 
 
-@app.task(pass_context=True, retry=GIVEN_BACK)
+def take_a_sound_connection(run: Callable[[], Any], context: JobContext, worker: Worker) -> Any:  # noqa: ANN401
+    """A thread keeps its connection from task to task: once broken, it would fail them all."""
+    close_old_connections()
+    return run()
+
+
+@app.task(pass_context=True, retry=TRIED_AGAIN, task_middleware=[take_a_sound_connection])
 def do(context: JobContext, job_id: int) -> None:
-    """Have the work of a job row done in a process of its own; stop it where somebody asks for that."""
-    job = Job.objects.get(pk=job_id)
+    """Have the work of a job row done and keep its result; a failure's first line is kept as the message."""
+    job = Job.objects.with_state().get(pk=job_id)
     job.report(0.0, "started")
     try:
-        run(context, "predictions.tasks.work", job_id, WORK[Job.Kind(job.kind)])
-    except (JobAborted, ProcessFailedError) as error:
-        job.refresh_from_db()
-        if isinstance(error, JobAborted):
-            job.report(job.progress, "stopped")
-        elif not job.message.startswith("failed"):  # it had no time to say why
-            job.report(job.progress, f"failed: {error}")
+        job.result = own_process.call(WORK[Job.Kind(job.kind)], reporter(context, job), **job.arguments)
+        connect_again_if_lost()
+        job.save(update_fields=["result"])
+        job.report(1.0, "done")
+    except (JobAborted, *LOST) as error:
+        connect_again_if_lost()
+        job.report(job.progress, "stopped" if isinstance(error, JobAborted) else f"broken off: {error}"[:500])
+        if job.waits_again():  # the queue takes the same work only once
+            raise AlreadyQueuedError("Another job waits to do the same.") from error
         raise
-
-
-def run(context: JobContext, function: str, *arguments: object) -> None:
-    """Raises JobAborted and ProcessFailedError."""
-    if not own_process.run(function, *arguments, should_stop=context.should_abort):
-        raise JobAborted
-
-
-def work(job_id: int, function: str) -> None:
-    """Do it, and keep the result; a failure's first line is kept as the message."""
-    job = Job.objects.get(pk=job_id)
-    try:
-        result = import_string(function)(reporter(job), **job.arguments)
     except Exception as error:
         job.report(job.progress, f"failed: {error}"[:500])
         raise
-    job.result = result
-    job.save(update_fields=["result"])
-    job.report(1.0, "done")
 
 
-def reporter(job: Job) -> ReportProgress:
-    """Reports at most once a second."""
+def reporter(context: JobContext, job: Job) -> ReportProgress:
+    """Reports at most once a second, and stops the work where somebody has asked for that.
+
+    Progress that can't be told is no reason to stop.
+    """
     reported = float("-inf")
 
     def report(progress: float, message: str) -> None:
         nonlocal reported
+        if context.should_abort():
+            raise JobAborted
         if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
             reported = time.monotonic()
-            job.report(progress, message)
+            try:
+                job.report(progress, message)
+            except LOST:
+                drop_if_lost()
 
     return report
 
 
 @app.periodic(cron="0 2 * * *")
-@app.task(queue="timetable", queueing_lock="nightly")
+@app.task(
+    queue="timetable",
+    queueing_lock="nightly",
+    retry=TRIED_AGAIN,
+    task_middleware=[take_a_sound_connection],
+)
 def nightly(timestamp: int) -> None:
     """Delete what is too old; train when enough new drawings have been reviewed."""
     from predictions.learning.pipeline import new_drawings
@@ -97,10 +106,10 @@ def start_unless_queued(kind: str) -> None:
 
 
 @app.periodic(cron="*/10 * * * *")
-@app.task(queue="timetable", queueing_lock="look_for_drift", pass_context=True)
-def look_for_drift(context: JobContext, timestamp: int) -> None:
+@app.task(queue="timetable", queueing_lock="look_for_drift")
+def look_for_drift(timestamp: int) -> None:
     """Compare the drawings since the last look with their reference."""
-    run(context, "predictions.learning.drift.look_for_drift")
+    own_process.call("predictions.learning.drift.look_for_drift")
 
 
 @app.periodic(cron="* * * * *")
@@ -119,7 +128,12 @@ async def retry_stalled(timestamp: int) -> None:
 
 async def end(job: QueuedJob, message: str) -> None:
     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
-    await Job.objects.filter(queued=job.id).aupdate(message=message)
+    await sync_to_async(note)(job, message)
+
+
+def note(job: QueuedJob, message: str) -> None:
+    close_old_connections()
+    Job.objects.filter(queued=job.id).update(message=message)
 
 
 @app.periodic(cron="30 2 * * *")

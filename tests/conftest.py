@@ -18,7 +18,7 @@ from django.test import Client, override_settings
 from hypothesis import settings as hypothesis_settings
 from PIL import Image, ImageDraw
 
-from mnistsite import local
+from mnistsite import local, login
 from predictions import serving
 from predictions.models import ModelVersion
 from tests.browser import CHROMIUM
@@ -90,9 +90,10 @@ def small_version(db: None) -> ModelVersion:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def settings_for_tests() -> Iterator[None]:
-    """Static files as they lie in the tree (their manifest exists only after collectstatic), and passwords
-    that are not expensive to make."""
+def settings_for_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Static files as they lie in the tree (their manifest exists only after collectstatic), passwords that
+    are not expensive to make, and no other test process that checks one at the same moment."""
+    login.LOCK = tmp_path_factory.mktemp("login")
     storages = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }

@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from predictions.admin.base import MixinBase
+from predictions.database.base import take_time
 from predictions.models import LABELS, Prediction
 
 
@@ -53,7 +54,8 @@ class ReviewActions(MixinBase):
         )
         if not form.is_valid():
             return self.ask(request, queryset, action, form)
-        self.review_unchanged(request, queryset, status, form)
+        with take_time():
+            self.review_unchanged(request, queryset, status, form)
         return None
 
     def ask(

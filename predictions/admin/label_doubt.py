@@ -1,8 +1,7 @@
 """Reviewed labels that are doubted, and the two ways to settle a doubt."""
 
-from typing import Any
-
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
@@ -41,14 +40,20 @@ class LabelDoubtAdmin(ReadOnlyAdmin):
 
     @admin.action(description="The label is right", permissions=["review"])
     def keep(self, request: HttpRequest, queryset: QuerySet[LabelDoubt]) -> None:
-        self.review(request, queryset, {doubt.pk: doubt.label for doubt in queryset})
+        self.review(request, [(doubt, doubt.label) for doubt in queryset])
 
     @admin.action(description="It is what it looks like", permissions=["review"])
     def follow(self, request: HttpRequest, queryset: QuerySet[LabelDoubt]) -> None:
-        self.review(request, queryset, {doubt.pk: doubt.suggestion for doubt in queryset})
+        self.review(request, [(doubt, doubt.suggestion) for doubt in queryset])
 
-    def review(self, request: HttpRequest, queryset: QuerySet[LabelDoubt], labels: dict[Any, int]) -> None:
-        accepted = Prediction.ReviewStatus.ACCEPTED
-        for key, true_label in labels.items():
-            Prediction.objects.filter(pk=key).review(request.user, accepted, true_label)
-        self.message_user(request, f"{len(labels)} drawings reviewed again.", messages.SUCCESS)
+    def review(self, request: HttpRequest, decisions: list[tuple[LabelDoubt, int]]) -> None:
+        """Leave alone what somebody else has reviewed meanwhile."""
+        accepted, done = Prediction.ReviewStatus.ACCEPTED, 0
+        for doubt, true_label in decisions:
+            unchanged = Prediction.objects.filter(pk=doubt.pk, row_version=doubt.prediction.row_version)
+            done += unchanged.review(request.user, accepted, true_label)
+        self.message_user(request, f"{done} drawings reviewed again.", messages.SUCCESS)
+        selected = len(request.POST.getlist(ACTION_CHECKBOX_NAME))
+        if done < selected:
+            left = f"{selected - done} were reviewed or deleted by others meanwhile and left alone."
+            self.message_user(request, left, messages.WARNING)

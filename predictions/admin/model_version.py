@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
@@ -103,21 +103,25 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return ", ".join(f"{len(rows):,} {side}" for side, rows in version.dataset.items()) or "none"
 
     @action(description="Promote", permissions=["promote"])
-    def promote(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def promote(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the gate's decision and ask, with room for a reason; then this version answers."""
-        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+        version = self.get_or_404(request, object_id)
         if request.method == "POST" and self.try_to_promote(request, version):
             return redirect(VERSIONS)
-        obstacle = version.obstacle(ModelVersion.objects.active())
-        title = f"Promote {version}"
-        context = {"title": title, "version": version, "obstacle": obstacle, "gate": gate_table(version.gate)}
-        context |= self.admin_site.each_context(request)
+        context = self.admin_site.each_context(request) | {
+            "title": f"Promote {version}",
+            "version": version,
+            "state": version.state(),  # first: what is read after it may only be newer
+            "obstacle": version.obstacle(ModelVersion.objects.active()),
+            "gate": gate_table(version.gate),
+        }
         return render(request, "predictions/confirm_promotion.html", context)
 
     def try_to_promote(self, request: HttpRequest, version: ModelVersion) -> bool:
         override = "override" in request.POST
+        reason, state = (request.POST.get(name, "") for name in ("reason", "state"))
         try:
-            version.promote(request.user, request.POST.get("reason", ""), override=override)
+            version.promote(request.user, reason, override=override, expected_state=state)
         except GateClosedError as closed:
             self.message_user(request, str(closed), messages.ERROR)
             return False
@@ -127,15 +131,17 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @action(description="Roll back", permissions=["promote"])
     def roll_back(self, request: HttpRequest) -> HttpResponse:
         """Ask, with room for a reason; then the version before the active one answers again."""
+        promotions = Promotion.objects.all()
         if request.method == "POST":
+            reason, state = (request.POST.get(name, "") for name in ("reason", "state"))
             try:
-                back = Promotion.objects.all().roll_back(request.user, request.POST.get("reason", ""))
+                back = promotions.roll_back(request.user, reason, expected_state=state)
                 self.message_user(request, f"{back.version} answers again.", messages.SUCCESS)
             except GateClosedError as closed:
                 self.message_user(request, str(closed), messages.ERROR)
             return redirect(VERSIONS)
         context = {**self.admin_site.each_context(request), "title": "Roll back"}
-        context["standing"] = Promotion.objects.all().standing()
+        context |= {"state": promotions.state(), "standing": promotions.standing()}
         return render(request, "predictions/confirm_rollback.html", context)
 
     @action(description="Train now", permissions=["start"])
@@ -143,22 +149,23 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return self.ask_and_start(request, Job.Kind.TRAIN)
 
     @action(description="Compare with the active version", permissions=["start"])
-    def compare(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+    def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        version = self.get_or_404(request, object_id)
         return self.ask_and_start(request, Job.Kind.COMPARE, version=version.name)
 
     @action(description="Replay the log", permissions=["start"])
-    def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        version = get_object_or_404(self.get_queryset(request), pk=object_id)
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        version = self.get_or_404(request, object_id)
         return self.ask_and_start(request, Job.Kind.REPLAY, version=version.name)
 
     def ask_and_start(self, request: HttpRequest, kind: Job.Kind, **arguments: Any) -> HttpResponse:  # noqa: ANN401
         """Ask, then queue the job and show the list of jobs."""
         if request.method != "POST":
             context = self.admin_site.each_context(request) | {"title": kind.label, "arguments": arguments}
+            context["state"] = Job.objects.state(kind, **arguments)
             return render(request, "predictions/confirm_job.html", context)
         try:
-            job = Job.objects.start(kind, request.user, **arguments)
+            job = Job.objects.start_as_seen(request.POST.get("state", ""), kind, request.user, **arguments)
             self.message_user(request, f"{job} is queued.", messages.SUCCESS)
         except AlreadyQueuedError as error:
             self.message_user(request, str(error), messages.WARNING)

@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -18,6 +17,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from predictions.admin import actions, filters, history, queue, show, transfer
+from predictions.admin.base import ModelAdmin
 from predictions.admin.paginator import LogPaginator
 from predictions.models import Prediction, StaleRowError
 

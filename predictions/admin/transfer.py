@@ -1,6 +1,7 @@
 """Export and import, in the admin."""
 
 import io
+from itertools import chain
 
 from django import forms
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
@@ -19,6 +21,9 @@ SHOWN = 100
 
 
 class ImportForm(forms.Form):
+    """`as_of` is when the page was shown: a decision that somebody has made since is not written over."""
+
+    as_of = forms.DateTimeField(widget=forms.HiddenInput)
     file = forms.FileField(
         help_text="CSV with the columns id and true_label (0 to 9, 10 for not a digit).",
         widget=UnfoldAdminFileFieldWidget,
@@ -48,7 +53,9 @@ class TransferViews(MixinBase):
         if name not in FORMATS:
             raise Http404
         filename, parts = FORMATS[name]
-        answer = StreamingHttpResponse(streamed(parts), content_type="application/octet-stream")
+        pieces = streamed(parts)
+        first = next(pieces)  # so that a database that is away is answered with 503
+        answer = StreamingHttpResponse(chain([first], pieces), content_type="application/octet-stream")
         answer["Content-Disposition"] = f'attachment; filename="{filename}"'
         return answer
 
@@ -58,12 +65,14 @@ class TransferViews(MixinBase):
         may_import = self.has_change_permission(request)
         if not may_export and not may_import:
             raise PermissionDenied
-        form = ImportForm(request.POST or None, request.FILES or None)
+        form = ImportForm(request.POST or None, request.FILES or None, initial={"as_of": timezone.now()})
         plan = None
         if may_import and request.method == "POST" and form.is_valid():
+            shown_from_now_on = ImportForm(initial={"as_of": timezone.now()})
             plan = self.import_file(request, form)
             if plan and not plan.errors and "import" in request.POST:
                 return redirect("admin:predictions_prediction_transfer")
+            form = shown_from_now_on if plan else form
         context = {**self.admin_site.each_context(request), "title": "Export and import"}
         context |= {"form": form, "plan": plan, "may_export": may_export, "may_import": may_import}
         if plan:
@@ -73,7 +82,8 @@ class TransferViews(MixinBase):
     def import_file(self, request: HttpRequest, form: ImportForm) -> Plan | None:
         """Import the file, or, unless that was asked for, show what it would change."""
         try:
-            plan = import_labels(form.text(), request.user, dry_run="import" not in request.POST)
+            as_of, dry_run = form.cleaned_data["as_of"], "import" not in request.POST
+            plan = import_labels(form.text(), request.user, dry_run=dry_run, as_of=as_of)
         except UnicodeDecodeError:
             form.add_error("file", "This is not a text file in UTF-8.")
             return None

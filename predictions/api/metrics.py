@@ -16,8 +16,10 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from predictions.api import metric_files
 from predictions.models import DriftMonitor
 
+metric_files.install()
 PREDICTIONS = Counter(
     "digits_predictions", "Predictions answered.", ["model_version", "source", "digit", "uncertain"]
 )

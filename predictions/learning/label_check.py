@@ -7,10 +7,11 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
-from predictions.models import LabelDoubt, ModelVersion
+from predictions.models import LabelDoubt, ModelVersion, Prediction
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
@@ -50,8 +51,7 @@ def doubt_labels(drawings: ReviewedDrawings, known: "Digits") -> Collection[UUID
     if version is None or not len(drawings):
         return set()
     errors = find_errors(version.predictor(), drawings, known[:KNOWN])
-    # A doubt that exists and is not open was settled by a person, whose word stands.
-    LabelDoubt.objects.bulk_create(doubts(errors, drawings, at), ignore_conflicts=True)
+    keep(doubts(errors, drawings, at))
     return set(LabelDoubt.objects.open().values_list("prediction_id", flat=True))
 
 
@@ -66,6 +66,16 @@ def find_errors(predictor: "Predictor", drawings: ReviewedDrawings, known: "Digi
         drawings.visitors,
         predictor.embed(np.concatenate([known.images, others])),
         np.concatenate([known.labels, their_labels]),
+    )
+
+
+@transaction.atomic
+def keep(found: list[LabelDoubt]) -> None:
+    """Store the doubts about drawings that nobody has deleted meanwhile."""
+    left = Prediction.objects.all().still_there(doubt.prediction_id for doubt in found)
+    # A doubt that exists and is not open was settled by a person, whose word stands.
+    LabelDoubt.objects.bulk_create(
+        [doubt for doubt in found if doubt.prediction_id in left], ignore_conflicts=True
     )
 
 

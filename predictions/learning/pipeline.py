@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
 from predictions.learning.drift import REFERENCE_SIZE, make_reference
 from predictions.learning.gate import compare
 from predictions.learning.label_check import doubt_labels
-from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction
+from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction, locks
+from predictions.models.locks import Lock
+from predictions.models.lost_connection import connect_again_if_lost
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
     from predictions.models.job import ReportProgress
     from training.finetune import FineTuning
     from training.train import Progress, Settings
-
-# PostgreSQL's advisory locks are numbers; this one is ours for training. Its two-number form has a key space
-# of its own, apart from the locks that drawings in progress take.
-TRAINING_LOCK = (6_284, 101)
 
 
 class TrainingRunsError(RuntimeError):
@@ -139,26 +137,15 @@ def in_words(report: "ReportProgress") -> "Callable[[Progress], None]":
 
 @contextmanager
 def hold_training_lock() -> Iterator[None]:
-    """Held by this database connection, so that a killed process gives it back. Raises TrainingRunsError."""
-    if not ask_for_lock("SELECT pg_try_advisory_lock(%s, %s)"):
+    """Held by this database connection, so that a killed process gives it back; one that breaks gives it back
+    early, and the training goes on without. Raises TrainingRunsError."""
+    if not locks.try_to_hold(Lock.TRAINING):
         raise TrainingRunsError("Another training is under way.")
     try:
         yield
     finally:
         connect_again_if_lost()
-        ask_for_lock("SELECT pg_advisory_unlock(%s, %s)")
-
-
-def ask_for_lock(sql: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, TRAINING_LOCK)
-        return bool(cursor.fetchone()[0])
-
-
-def connect_again_if_lost() -> None:
-    """A training is long: the database may have been restarted meanwhile, or a router have dropped us."""
-    if not connection.in_atomic_block and not connection.is_usable():
-        connection.close()
+        locks.release(Lock.TRAINING)
 
 
 def new_drawings() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from predictions.models import Prediction
+from predictions.models import ErasedId, Prediction
 from predictions.models.job import ReportProgress
 
 BATCH = 1000
@@ -14,7 +14,9 @@ BATCH = 1000
 
 def delete_expired(report: ReportProgress, days: int | None = None) -> dict[str, Any]:
     """Delete predictions older than `days` (default: RETENTION_DAYS; 0 keeps everything), except the accepted
-    ones: they are the training data, which versions are traced back to."""
+    ones: they are the training data, which versions are traced back to. And forget the ids of what was
+    deleted long ago."""
+    ErasedId.objects.all().forget()
     days = settings.RETENTION_DAYS if days is None else days
     if not days:
         return {"deleted": 0}

@@ -3,12 +3,19 @@ pictures."""
 
 from predictions.models.doubt import LabelDoubt
 from predictions.models.drift import DriftMonitor
+from predictions.models.erased import ErasedId
 from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
 from predictions.models.split import SIDES, Side, SplitRow
-from predictions.models.version import GateClosedError, ModelVersion, Promotion, Weights
+from predictions.models.version import (
+    GateClosedError,
+    ModelVersion,
+    Promotion,
+    UnreadableWeightsError,
+    Weights,
+)
 
 __all__ = [
     "CONFLICT",
@@ -19,6 +26,7 @@ __all__ = [
     "SIDES",
     "AlreadyQueuedError",
     "DriftMonitor",
+    "ErasedId",
     "GateClosedError",
     "Job",
     "LabelChange",
@@ -30,5 +38,6 @@ __all__ = [
     "Side",
     "SplitRow",
     "StaleRowError",
+    "UnreadableWeightsError",
     "Weights",
 ]

@@ -8,15 +8,34 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from predictions.models.locks import Lock, hold
+from predictions.models.version import Promotion
+
+CHANGED = "Somebody started the same work, or promoted a version, after this page was shown: look again."
+
 # Says how far the work is: a share from 0 to 1 and a few words. May raise to stop the work.
 ReportProgress = Callable[[float, str], None]
 
 
 class AlreadyQueuedError(ValueError):
-    """The same work waits already."""
+    """The same work waits already, or was started after somebody looked; the message says which."""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
+    def state(self, kind: str, **arguments: Any) -> str:  # noqa: ANN401
+        """What a page on starting this work shows, in short: the newest such job, and the newest promotion,
+        since a training starts from the active version and a comparison is with it."""
+        newest = self.filter(kind=kind, arguments=arguments).aggregate(models.Max("pk"))["pk__max"]
+        return f"{newest} {Promotion.objects.all().state()}"
+
+    @transaction.atomic
+    def start_as_seen(self, state: str, kind: str, by: Any, **arguments: Any) -> "Job":  # noqa: ANN401
+        """Queue a job for somebody who saw that `state`. Raises AlreadyQueuedError where it has changed."""
+        hold(Lock.JOB, kind)
+        if state != self.state(kind, **arguments):
+            raise AlreadyQueuedError(CHANGED)
+        return self.start(kind, by, **arguments)
+
     @transaction.atomic
     def start(self, kind: str, by: Any = None, **arguments: Any) -> "Job":  # noqa: ANN401
         """Queue a job; the worker sees it when the transaction is committed. Raises AlreadyQueuedError."""
@@ -82,6 +101,13 @@ class Job(models.Model):
     def state(self) -> str:
         """The queue's word: todo, doing, succeeded, failed, cancelled or aborted."""
         return self.queued.status if self.queued else "todo"
+
+    def waits_again(self) -> bool:
+        """Whether the same work waits in the queue, while this job runs."""
+        from procrastinate.contrib.django.models import ProcrastinateJob
+
+        ours = ProcrastinateJob.objects.filter(pk=self.queued_id).values("queueing_lock")
+        return ProcrastinateJob.objects.filter(status="todo", queueing_lock__in=ours).exists()
 
     def cancel(self) -> bool:
         """Take the job from the queue, or ask it to stop where it runs. False when it has ended."""

@@ -1,21 +1,26 @@
 """The log: one row for every answered prediction."""
 
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
+from psycopg.errors import UniqueViolation
 
 from classifier.image_file import DrawingError
 from classifier.ink import Ink
 from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
+from predictions.models.erased import REFUSE_ERASED, ErasedId
+from predictions.models.insert import insert
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
+from predictions.models.review import SUPERSEDE_REOPENED
 from predictions.models.version import ModelVersion
 
 if TYPE_CHECKING:
@@ -52,13 +57,20 @@ class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
         older = Q(created_at__lt=prediction.created_at)
         return self.filter(older | Q(created_at=prediction.created_at, pk__lt=prediction.pk))
 
+    def still_there(self, keys: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of these rows that exist; nobody deletes them before the transaction ends. Other tables point
+        at rows that were read a while ago, and their visitors may have deleted them meanwhile."""
+        rows = self.filter(pk__in=list(keys)).order_by("pk").select_for_update(no_key=True)
+        return set(rows.values_list("pk", flat=True))
+
     @transaction.atomic
     def erase(self) -> int:
-        """Delete the rows with their traces, for good; how many there were.
+        """Delete the rows with their traces, for good; how many there were. Their ids can't be logged again.
 
         They are locked first: a label in the moment between would leave a trace without its row.
         """
         keys = list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
+        ErasedId.objects.bulk_create([ErasedId(pk=key) for key in keys])
         Prediction.objects.filter(pk__in=keys).only("pk").delete()
         return len(keys)
 
@@ -246,10 +258,13 @@ class Prediction(models.Model):
             ),
             models.CheckConstraint(condition=Q(uncertain=True) ^ Q(reason=""), name="uncertain_has_reason"),
             models.UniqueConstraint(
-                fields=["drawing"], condition=Q(superseded=False), name="one_newest_of_a_drawing"
+                fields=["drawing", "visitor"],
+                condition=Q(drawing__isnull=False, superseded=False, review_status="pending"),
+                nulls_distinct=False,
+                name="one_newest_of_a_drawing",
             ),
         ]
-        triggers = [TRACE_LABELS, KEEP_ANSWER]
+        triggers = [TRACE_LABELS, KEEP_ANSWER, REFUSE_ERASED, SUPERSEDE_REOPENED]
         permissions = [("export_prediction", "Can export predictions")]
 
     def __str__(self) -> str:
@@ -267,17 +282,20 @@ class Prediction(models.Model):
             **fields,
         )
 
-    @transaction.atomic
-    def log(self) -> None:
-        """Insert the row; earlier predictions of the same drawing become superseded.
+    def log(self) -> bool:
+        """Insert the row; what waits for review of the same drawing of the same visitor becomes superseded.
 
-        Raises IntegrityError if a row of that id exists.
+        Predictions without a visitor can't be told apart, so they count as one visitor's. False if a row of
+        that id exists; raises DoesNotExist if one was deleted.
         """
-        if self.drawing:
-            with connection.cursor() as cursor:  # two states of one drawing at once: one after the other
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [self.drawing.int & (2**63 - 1)])
-            Prediction.objects.filter(drawing=self.drawing, superseded=False).update(superseded=True)
-        self.save(force_insert=True)
+        try:
+            while not (inserted := insert(self)) and not Prediction.objects.filter(pk=self.pk).exists():
+                pass  # two states of one drawing came at once: one after the other
+        except IntegrityError as problem:
+            if isinstance(problem.__cause__, UniqueViolation):  # by REFUSE_ERASED; others are no error here
+                raise Prediction.DoesNotExist from problem
+            raise
+        return inserted
 
     def claim(self, label: int | None) -> bool:
         """Note which digit the visitor says it was; None takes that back. False once it is reviewed."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import pgtrigger
 from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
@@ -40,6 +41,23 @@ SUSPICION = (
     )
 )
 
+
+# A decision that is taken back may be about a drawing that went on meanwhile: the row is an earlier state.
+SUPERSEDE_REOPENED = pgtrigger.Trigger(
+    name="supersede_reopened",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Update,
+    condition=pgtrigger.Q(new__review_status="pending", new__drawing__isnull=False)
+    & ~pgtrigger.Q(old__review_status="pending"),
+    func="""
+        NEW.superseded := NEW.superseded OR EXISTS (
+            SELECT 1 FROM predictions_prediction
+            WHERE drawing = NEW.drawing AND visitor IS NOT DISTINCT FROM NEW.visitor AND id <> NEW.id
+                AND NOT superseded AND review_status = 'pending'
+        );
+        RETURN NEW;
+    """,
+)
 
 # The visitor says otherwise than the model.
 CONFLICT = Q(user_label__isnull=False) & ~Q(user_label=F("digit"))

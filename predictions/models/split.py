@@ -37,7 +37,9 @@ class SplitRowQuerySet(models.QuerySet["SplitRow"]):
         unassigned = Prediction.objects.all().may_teach().filter(split_row=None)
         rows = unassigned.order_by("reviewed_at", "pk").values_list("pk", "visitor", "input")
         sides = dict(self.exclude(side=Side.COPY).values_list("input_hash", "side"))
-        self.bulk_create(_choose_sides(rows.iterator(2000), sides), batch_size=2000)
+        chosen = _choose_sides(rows.iterator(2000), sides)
+        left = Prediction.objects.all().still_there(row.prediction_id for row in chosen)
+        self.bulk_create([row for row in chosen if row.prediction_id in left], batch_size=2000)
 
 
 class SplitRow(models.Model):

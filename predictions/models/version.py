@@ -1,7 +1,9 @@
 """Which model answers: every version that was made, its weights, and the log of promotions."""
 
+import hashlib
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pgtrigger
 from django.conf import settings
@@ -9,14 +11,26 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from predictions.models.locks import Lock, hold
+from predictions.models.trial import try_to_read
+
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint, Metrics
     from classifier.predictor import Predictor
     from training.compare import Decision
 
+Read = TypeVar("Read")
+
+
+CHANGED = "Somebody promoted, rolled back or compared a version after this page was shown: look again."
+
 
 class GateClosedError(ValueError):
-    """A promotion that the gate refuses; the message says why."""
+    """A promotion or a rollback that is refused; the message says why."""
+
+
+class UnreadableWeightsError(ValueError):
+    """A version's weights are damaged or read nothing right; the message says whose, and why."""
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -53,7 +67,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             code_version=metrics["code_version"],
             **facts,
         )
-        Weights.objects.create(version=version, checkpoint=data)
+        Weights.objects.create(version=version, checkpoint=data, sha256=hashlib.sha256(data).hexdigest())
         return version
 
     @transaction.atomic
@@ -99,17 +113,36 @@ class ModelVersion(models.Model):
     def checkpoint(self) -> "Checkpoint":
         """The weights with their configuration; torch is imported here and not before.
 
-        Raises ValueError where the stored bytes are damaged.
+        Raises UnreadableWeightsError.
         """
         from classifier.checkpoint import load
 
-        return load(bytes(self.weights.checkpoint))
+        return self._read_weights(load)
 
     def predictor(self) -> "Predictor":
-        """Reads drawings with this version's weights. Raises ValueError where they are damaged."""
+        """Reads drawings with this version's weights. Raises UnreadableWeightsError."""
         from classifier.predictor import Predictor
 
-        return Predictor.from_bytes(bytes(self.weights.checkpoint))
+        return self._read_weights(Predictor.from_bytes)
+
+    def tried_predictor(self) -> "Predictor":
+        """The predictor, once it has read two plain digits right: nothing else answers visitors.
+
+        Raises UnreadableWeightsError.
+        """
+        predictor = self.predictor()
+        try:
+            try_to_read(predictor)
+        except ValueError as error:
+            raise UnreadableWeightsError(f"{self} could not answer: {error}.") from error
+        return predictor
+
+    def _read_weights(self, read: Callable[[bytes], Read]) -> Read:
+        """As they are stored now: what was read before may have been damaged since."""
+        try:
+            return read(Weights.objects.get(version=self).sound_checkpoint())
+        except (ValueError, Weights.DoesNotExist) as error:
+            raise UnreadableWeightsError(f"{self} could not answer: {error}") from error
 
     def origin(self) -> "ModelVersion":
         """The version that this one's line of fine-tunings began with; itself where it was not fine-tuned."""
@@ -120,15 +153,25 @@ class ModelVersion(models.Model):
         return ModelVersion.objects.get(pk=key)
 
     @transaction.atomic
-    def promote(self, by: Any = None, reason: str = "", *, override: bool = False) -> "Promotion":  # noqa: ANN401
-        """Make this the version that answers, and log it. `by` is None for the command line.
+    def promote(
+        self,
+        by: Any = None,  # noqa: ANN401
+        reason: str = "",
+        *,
+        override: bool = False,
+        expected_state: str | None = None,
+    ) -> "Promotion":
+        """Make this the version that answers, and log it. `by` is None for the command line; `expected_state`
+        is the `state` that somebody saw who decided.
 
         Raises GateClosedError unless the gate found this version as good as the active one, or there is
-        none; `override` opens it, and needs a reason. Nothing promotes weights that can't be read, or again
-        what is active.
+        none; `override` opens it, and needs a reason. Nothing promotes weights that read nothing right, or
+        again what is active.
         """
-        self._try_to_read()
-        previous = ModelVersion.objects.select_for_update().filter(active=True).first()
+        previous = lock_active()
+        self.refresh_from_db(fields=["gate"])  # another comparison may have come in between
+        if expected_state not in (None, self.state()):
+            raise GateClosedError(CHANGED)
         obstacle = self.obstacle(previous)
         if obstacle and (not override or previous == self):
             raise GateClosedError(obstacle)
@@ -136,12 +179,9 @@ class ModelVersion(models.Model):
             raise GateClosedError("Promoting against the gate needs a reason.")
         return self._activate(previous, by=by, reason=reason, decision=self.gate, override=bool(obstacle))
 
-    def _try_to_read(self) -> None:
-        """Damaged weights would leave every web worker without an answer."""
-        try:
-            self.predictor()
-        except ValueError as error:
-            raise GateClosedError(f"{self} could not answer. {error}") from error
+    def state(self) -> str:
+        """What a page on promoting this version shows, in short: the newest promotion, the gate's word."""
+        return f"{Promotion.objects.all().state()} {self.gate and self.gate['at']}"
 
     def obstacle(self, active: "ModelVersion | None") -> str:
         """Why the gate keeps this version from replacing `active`; empty if it does not."""
@@ -156,10 +196,24 @@ class ModelVersion(models.Model):
 
     @transaction.atomic
     def _activate(self, previous: "ModelVersion | None", **record: Any) -> "Promotion":  # noqa: ANN401
+        try:
+            self.tried_predictor()
+        except UnreadableWeightsError as error:
+            raise GateClosedError(str(error)) from error
         ModelVersion.objects.filter(active=True).update(active=False)
         ModelVersion.objects.filter(pk=self.pk).update(active=True)
         self.active = True
         return Promotion.objects.create(version=self, previous=previous, **record)
+
+
+def lock_active() -> ModelVersion | None:
+    """The active version, which nobody else changes until this transaction ends.
+
+    Locking its row is not enough: a transaction that waits for a row which then is no longer active finds no
+    active version at all, and a gate that has nothing to compare with.
+    """
+    hold(Lock.PROMOTION)
+    return ModelVersion.objects.active()
 
 
 class Weights(models.Model):
@@ -167,6 +221,9 @@ class Weights(models.Model):
 
     version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="weights")
     checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
+    sha256 = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="Of the checkpoint, as it was registered."
+    )
 
     class Meta:
         verbose_name_plural = "weights"
@@ -174,21 +231,46 @@ class Weights(models.Model):
     def __str__(self) -> str:
         return f"weights of {self.version_id}"
 
+    def sound_checkpoint(self) -> bytes:
+        """The bytes that were registered. Raises ValueError where they have been damaged since.
+
+        The release before registers without a SHA-256, where it runs again after a rollback.
+        """
+        data = bytes(self.checkpoint)
+        if self.sha256 and hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ValueError("its weights are not those that were registered (SHA-256).")
+        return data
+
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def that_stand(self) -> Self:
+        """Promotions that are neither rollbacks nor rolled back, newest first."""
+        return self.filter(rolls_back=None, rolled_back_by=None)
+
     def standing(self) -> "Promotion | None":
-        """The newest promotion that is neither a rollback nor rolled back."""
-        return self.filter(rolls_back=None, rolled_back_by=None).first()
+        """The newest of them."""
+        return self.that_stand().first()
+
+    def state(self) -> str:
+        """The key of the newest promotion: another one, and another version answers, or did meanwhile."""
+        return str(self.aggregate(models.Max("pk"))["pk__max"])
 
     @transaction.atomic
-    def roll_back(self, by: Any = None, reason: str = "") -> "Promotion":  # noqa: ANN401
-        """Undo the newest promotion that still stands: the version before it answers again.
+    def roll_back(
+        self,
+        by: Any = None,  # noqa: ANN401
+        reason: str = "",
+        *,
+        expected_state: str | None = None,
+    ) -> "Promotion":
+        """Undo the newest promotion that still stands: the version before it answers again. `expected_state`
+        is the `state` that somebody saw who decided.
 
-        Raises GateClosedError where no promotion replaced a version.
+        Raises GateClosedError where no promotion replaced a version, or that version could not answer.
         """
-        # Locks the active version, as promote does: one of them happens after the other.
-        active = ModelVersion.objects.select_for_update().filter(active=True).first()
-        standing = self.standing()
+        active, standing = lock_active(), self.standing()
+        if expected_state not in (None, self.state()):
+            raise GateClosedError(CHANGED)
         if standing is None or standing.previous is None:
             raise GateClosedError("There is no earlier version to roll back to.")
         return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import orjson
-from django.db import connection, transaction
+from django.db import connection
 
+from classifier.stored_picture import encode_png
 from predictions import pictures
+from predictions.database.base import take_time
 from predictions.models import NOT_A_DIGIT, Prediction, PredictionQuerySet
 
 BATCH = 2000  # rows that are in memory at a time
@@ -31,7 +33,7 @@ class File(NamedTuple):
 @contextmanager
 def snapshot() -> Iterator[None]:
     """Counts and rows of several queries agree inside the block, whatever is reviewed meanwhile."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with take_time(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
 
@@ -83,7 +85,7 @@ def png() -> Iterator[File]:
         writer = csv.writer(text)
         writer.writerow(CSV_COLUMNS)
         for row in accepted().defer("image", "strokes").iterator(chunk_size=BATCH):
-            name, picture = f"{row.true_label}/{row.pk}.png", pictures.png(pictures.as_array(row.input))
+            name, picture = f"{row.true_label}/{row.pk}.png", encode_png(pictures.as_array(row.input))
             writer.writerow([name, *csv_values(row)])
             yield File(name, len(picture), iter([picture]))
         text.detach()

@@ -3,13 +3,16 @@
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
-from predictions.models import LABELS, Prediction
+from predictions.database.base import take_time
+from predictions.models import LABELS, LabelChange, Prediction
 
 if TYPE_CHECKING:
     from predictions.models.label_change import Operator
@@ -23,6 +26,14 @@ class Line(NamedTuple):
     number: int
     id: UUID
     label: int
+
+
+class Stored(NamedTuple):
+    """A row as it is; `is_newer` where somebody has decided about it since the import was asked for."""
+
+    label: int | None
+    status: str
+    is_newer: bool
 
 
 class Change(NamedTuple):
@@ -42,10 +53,15 @@ class Plan:
     errors: list[str] = field(default_factory=list)
 
 
-@transaction.atomic
-def import_labels(file: Iterable[str], by: "Operator", *, dry_run: bool) -> Plan:
-    """Accept the rows that the file names, with its labels; of its columns `id` and `true_label` are read."""
-    plan = make_plan(file)
+@take_time()
+def import_labels(
+    file: Iterable[str], by: "Operator", *, dry_run: bool, as_of: datetime | None = None
+) -> Plan:
+    """Accept the rows that the file names, with its labels; of its columns `id` and `true_label` are read.
+
+    A decision of later than `as_of` that says otherwise is an error.
+    """
+    plan = make_plan(file, as_of or timezone.now())
     if not dry_run and not plan.errors:
         by_label = sorted(plan.changes, key=lambda change: change.line.label)
         for label, changes in groupby(by_label, key=lambda change: change.line.label):
@@ -54,30 +70,35 @@ def import_labels(file: Iterable[str], by: "Operator", *, dry_run: bool) -> Plan
     return plan
 
 
-def make_plan(file: Iterable[str]) -> Plan:
+def make_plan(file: Iterable[str], as_of: datetime) -> Plan:
     """Compare the file with the log; the rows stay locked until the transaction ends."""
     plan = Plan()
     seen: set[UUID] = set()
     sound = read(file, plan.errors)
     while lines := list(islice(sound, BATCH)):
         rows = Prediction.objects.filter(pk__in=[line.id for line in lines]).select_for_update(no_key=True)
-        stored = {
-            pk: (label, status) for pk, label, status in rows.values_list("pk", "true_label", "review_status")
-        }
+        decided = LabelChange.objects.filter(prediction=OuterRef("pk"), at__gt=as_of, by__isnull=False)
+        values = rows.annotate(is_newer=Exists(decided)).values_list(
+            "pk", "true_label", "review_status", "is_newer"
+        )
+        stored = {key: Stored(label, status, is_newer) for key, label, status, is_newer in values}
         for line in lines:
             compare(line, stored, seen, plan)
     return plan
 
 
-def compare(line: Line, stored: dict[UUID, tuple[int | None, str]], seen: set[UUID], plan: Plan) -> None:
+def compare(line: Line, rows: dict[UUID, Stored], seen: set[UUID], plan: Plan) -> None:
+    stored = rows.get(line.id)
     if line.id in seen:
         plan.errors.append(f"Line {line.number}: {line.id} stands in the file twice.")
-    elif line.id not in stored:
+    elif stored is None:
         plan.errors.append(f"Line {line.number}: there is no prediction {line.id}.")
-    elif stored[line.id] == (line.label, "accepted"):
+    elif (stored.label, stored.status) == (line.label, "accepted"):
         plan.unchanged += 1
+    elif stored.is_newer:
+        plan.errors.append(f"Line {line.number}: somebody decided on {line.id} after this page was shown.")
     else:
-        plan.changes.append(Change(line, *stored[line.id]))
+        plan.changes.append(Change(line, stored.label, stored.status))
     seen.add(line.id)
 
 

@@ -1,20 +1,23 @@
 """What migrations do to the rows that are there."""
 
+import hashlib
 from importlib import import_module
 
 import numpy as np
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.db.migrations import RunSQL
 from PIL import Image
 
 from classifier.image_file import decode
-from predictions.models import Prediction
+from predictions.models import Prediction, Weights
 from tests import rows
 from tests.pictures import file, photo
 
 pytestmark = pytest.mark.django_db
 stored_pictures = import_module("predictions.migrations.0003_stored_pictures")
+races = import_module("predictions.migrations.0005_races")
 
 
 def encode_pictures() -> None:
@@ -49,3 +52,12 @@ def test_stored_pictures_are_made_anew_and_what_can_not_be_read_goes(monkeypatch
     before = image(photos), image(png)
     encode_pictures()
     assert (image(photos), image(png)) == before
+
+
+def test_weights_that_are_there_get_their_hash() -> None:
+    rows.version()
+    Weights.objects.update(sha256="")
+    (fill,) = (step for step in races.Migration.operations if isinstance(step, RunSQL))
+    with connection.cursor() as cursor:
+        cursor.execute(str(fill.sql))
+    assert Weights.objects.get().sha256 == hashlib.sha256(rows.CHECKPOINT).hexdigest()

@@ -8,18 +8,20 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
-from predictions import tasks
+from predictions import own_process, tasks
 from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
 from predictions.models.job import ReportProgress
 from tests.drawings import accepted, logged, unique
@@ -44,6 +46,16 @@ def same_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     url = " ".join(f"{name}={parameters[name]}" for name in names if parameters.get(name))
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("LOG_LEVEL", "ERROR")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test changes what the work does, which another process would not see."""
+
+    def call(function: str, report: ReportProgress, **arguments: Any) -> Any:
+        return import_string(function)(report, **arguments)
+
+    monkeypatch.setattr(own_process, "call", call)
 
 
 def work(queue: str = "default") -> None:
@@ -134,7 +146,7 @@ def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.Mo
     assert reloaded(job).progress == 0.5
 
 
-def take_too_much(report: ReportProgress, **arguments: str) -> None:
+def take_too_much(report: ReportProgress) -> None:
     os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory is short
 
 
@@ -142,13 +154,107 @@ def test_job_that_is_killed_fails_and_leaves_its_worker(
     busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(tasks.WORK, Job.Kind.RETENTION, f"{__name__}.take_too_much")
-    killed, other = (
-        Job.objects.start(Job.Kind.RETENTION),
-        Job.objects.start(Job.Kind.REPLAY, version=busy.name),
-    )
+    killed = Job.objects.start(Job.Kind.RETENTION)
+    other = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
     work()
     assert (reloaded(killed).state, reloaded(other).state) == ("failed", "succeeded")
     assert reloaded(killed).message == "failed: its process ended with code -9"
+
+
+class TwoPartError(Exception):
+    """Does not survive pickling: it is made anew from its text alone."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def fail_in_two_parts(report: ReportProgress) -> None:
+    raise TwoPartError("this", "that")
+
+
+def test_text_of_any_failure_is_told(version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tasks.WORK, Job.Kind.RETENTION, f"{__name__}.fail_in_two_parts")
+    job = Job.objects.start(Job.Kind.RETENTION)
+    work()
+    assert (reloaded(job).state, reloaded(job).message) == ("failed", "failed: this and that")
+
+
+def break_off(version: str) -> None:
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+def run_now(job: Job) -> None:
+    """Instead of waiting for the next try."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = %s", [job.queued_id])
+
+
+def test_job_whose_database_goes_away_is_tried_again(
+    busy: ModelVersion, in_this_process: None, monkeypatch: Any
+) -> None:
+    from predictions.learning import replay
+
+    original, tries = replay.replay, iter([break_off, None])
+    monkeypatch.setattr(
+        replay, "replay", lambda report, version: (next(tries) or partial(original, report))(version)
+    )
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    work()
+    assert attempt(job) == ("todo", 1)
+    assert reloaded(job).message == "broken off: server closed the connection unexpectedly"
+    run_now(job)
+    work()
+    assert attempt(job) == ("succeeded", 2)
+    assert result_of(job)["rows"] == 30
+
+
+def test_job_is_not_tried_again_for_ever(busy: ModelVersion, in_this_process: None, monkeypatch: Any) -> None:
+    from predictions.learning import replay
+
+    monkeypatch.setattr(replay, "replay", lambda report, version: break_off(version))
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    for _ in range(tasks.ATTEMPTS + 1):
+        work()
+        run_now(job)
+    assert attempt(job) == ("failed", tasks.ATTEMPTS + 1)
+
+
+def test_job_that_breaks_off_leaves_the_work_to_one_that_waits_for_it(
+    busy: ModelVersion, in_this_process: None, monkeypatch: Any
+) -> None:
+    from predictions.learning import replay
+
+    original = replay.replay
+
+    def queue_another(report: Any, version: str) -> None:
+        Job.objects.start(Job.Kind.REPLAY, version=version)
+        monkeypatch.setattr(replay, "replay", original)
+        break_off(version)
+
+    first = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    monkeypatch.setattr(replay, "replay", queue_another)
+    work()
+    second = Job.objects.latest("pk")
+    assert (reloaded(first).state, reloaded(second).state) == ("failed", "succeeded")
+    assert "broken off" in reloaded(first).message
+
+
+def test_progress_that_cannot_be_told_stops_nothing(
+    busy: ModelVersion, in_this_process: None, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_REPORTS", -1.0)
+    told = Job.report
+
+    def lose_the_connection(job: Job, progress: float, message: str) -> None:
+        if message.endswith("drawings"):
+            connection.close()
+            raise OperationalError("server closed the connection unexpectedly")
+        told(job, progress, message)
+
+    monkeypatch.setattr(Job, "report", lose_the_connection)
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    work()
+    assert attempt(job) == ("succeeded", 1)
 
 
 def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:

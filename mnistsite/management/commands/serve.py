@@ -13,6 +13,10 @@ import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from mnistsite import settings as given
+from mnistsite import supervision
+
+PROCESSES = "processes.json"  # below VAR_DIR
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 25
 
@@ -23,6 +27,10 @@ class Command(BaseCommand):
     help = "Runs the web server and the drawing page until it is stopped. Ports: WEB_PORT and UI_PORT."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        if ended := supervision.end_orphans(settings.VAR_DIR / PROCESSES):
+            self.stdout.write(
+                f"{ended} processes of a run that was killed were still there; they were ended."
+            )
         web_port, ui_port = check_port("WEB_PORT"), check_port("UI_PORT")
         if web_port == ui_port:
             raise CommandError(f"WEB_PORT and UI_PORT are both {web_port}; choose two ports.")
@@ -31,12 +39,13 @@ class Command(BaseCommand):
         set_up()
         children = {name: start(command, web_port, ui_port) for name, command in commands(ui_port).items()}
         try:
+            note(children)
             wait_until_healthy(children, [f"{web}/readyz", f"{ui}/_stcore/health"], stopped)
             self.stdout.write(
                 f"\n  Draw a digit   {ui}\n  Admin          {web}/admin/\n  API            {web}/api/docs\n"
             )
             self.stdout.write("Ctrl-C stops everything.")
-            wait_until_stopped(children, stopped)
+            supervision.keep_running(parts(children, web_port, ui_port), stopped, self.stdout.write)
         finally:
             stop(children)
         self.stdout.write("Stopped.")
@@ -114,9 +123,30 @@ def is_healthy(url: str) -> bool:
         return False
 
 
-def wait_until_stopped(children: Children, stopped: threading.Event) -> None:
-    while not stopped.wait(1):
-        check_alive(children)
+def parts(children: Children, web_port: int, ui_port: int) -> list[supervision.Part]:
+    """What is started again when it ends: the server of the database first, then each child in its place."""
+
+    def part(name: str, command: list[str]) -> supervision.Part:
+        def start_again() -> None:
+            children[name] = start(command, web_port, ui_port)
+            note(children)
+
+        def ended() -> str:
+            code = children[name].poll()
+            return "" if code is None else f"ended by itself with code {code}"
+
+        return supervision.Part(name, start_again, ended)
+
+    database = []
+    if not given.DATABASE_URL:  # it is our own
+        from mnistsite import embedded_postgres
+
+        database = [supervision.Part("The database", embedded_postgres.start_again, embedded_postgres.ended)]
+    return database + [part(name, command) for name, command in commands(ui_port).items()]
+
+
+def note(children: Children) -> None:
+    supervision.note_processes(settings.VAR_DIR / PROCESSES, [child.pid for child in children.values()])
 
 
 def check_alive(children: Children) -> None:

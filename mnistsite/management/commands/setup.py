@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 
+from mnistsite.files import write_whole
 from predictions.models import ModelVersion
 
 SECONDS_TO_WAIT = 60
@@ -50,8 +51,6 @@ class Command(BaseCommand):
         """A random password, kept where only this user can read it."""
         password = secrets.token_urlsafe(12)
         file = settings.VAR_DIR / "admin-password"
-        file.unlink(missing_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(f"{password}\n")
+        write_whole(file, f"{password}\n")
         self.stdout.write(f"Password of the admin account: {password} (kept in {file})")
         return password

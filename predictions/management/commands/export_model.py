@@ -21,7 +21,9 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no model version {version!r}.")
         try:
-            file.write_bytes(found.weights.checkpoint)
+            file.write_bytes(found.weights.sound_checkpoint())
+        except ValueError as error:
+            raise CommandError(f"{version} is not exported: {error}") from error
         except OSError as error:
             raise CommandError(f"{file} can't be written: {error.strerror}.") from error
         self.stdout.write(f"{version} written to {file}.")

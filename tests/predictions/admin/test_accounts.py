@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from tests import rows
+from tests.forms import submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("roles")]
 
@@ -51,7 +52,7 @@ def test_who_may_correct_a_label(role: str, label: int | None) -> None:
 
 def test_a_trainer_promotes_a_version_with_a_reason() -> None:
     version = rows.version("v2")
-    client_of("trainer").post(f"{VERSIONS}{version.pk}/promote/", {"reason": "Better on sevens."})
+    submit(client_of("trainer"), f"{VERSIONS}{version.pk}/promote/", reason="Better on sevens.")
     version.refresh_from_db()
     assert version.active
     promotion = version.promotions.get()

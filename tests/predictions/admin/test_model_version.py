@@ -8,11 +8,13 @@ from django.urls import reverse
 from predictions.learning.replay import replay
 from predictions.models import DriftMonitor, Job, LabelDoubt, ModelVersion, Prediction, Promotion
 from tests.drawings import accepted, logged, unique
+from tests.forms import submit
 from tests.rows import version as version_named
 
 FAILED = {
     "against": "v1",
     "passed": False,
+    "at": "2026-11-25",
     "checks": [{"name": "forward time", "passed": False, "active_ms": 1.5}],
 }
 
@@ -29,17 +31,17 @@ def test_train_now_queues_a_training_once(trainer: User, client: Client) -> None
     url = reverse("admin:predictions_modelversion_train_now")
     assert "Shall the worker do this" in client.get(url).content.decode()
     assert not Job.objects.exists()
-    client.post(url)
+    submit(client, url)
     job = Job.objects.get()
     assert (job.kind, job.requested_by, job.state) == (Job.Kind.TRAIN, trainer, "todo")
-    assert "is queued already" in client.post(url, follow=True).content.decode()
+    assert "is queued already" in submit(client, url).content.decode()
     assert Job.objects.count() == 1
 
 
 def test_replay_shows_counts_and_pictures(version: ModelVersion, trainer: User, client: Client) -> None:
     for number in range(20):
         logged(version, unique(number), number % 10)
-    client.post(reverse("admin:predictions_modelversion_replay", args=[version.pk]))
+    submit(client, reverse("admin:predictions_modelversion_replay", args=[version.pk]))
     job = Job.objects.get()
     job.result = replay(lambda progress, message: None, **job.arguments)
     job.save()
@@ -80,10 +82,10 @@ def test_closed_gate_is_shown_and_opened_with_a_reason_only(trainer: User, clien
     page = client.get(url).content.decode()
     assert "v2 is worse than v1: forward time." in page
     assert "active_ms 1.5" in page
-    client.post(url, {"reason": "", "override": "on"})
-    client.post(url, {"reason": "in a hurry"})
+    submit(client, url, reason="", override="on")
+    submit(client, url, reason="in a hurry")
     assert Promotion.objects.count() == 1
-    client.post(url, {"reason": "the new machine is faster", "override": "on"})
+    submit(client, url, reason="the new machine is faster", override="on")
     promotion = Promotion.objects.get(version=candidate)
     assert (promotion.override, promotion.by) == (True, trainer)
     change = client.get(reverse("admin:predictions_promotion_change", args=[promotion.pk]))
@@ -96,7 +98,7 @@ def test_roll_back_asks_and_goes_back(trainer: User, client: Client) -> None:
     version_named("v1").promote()
     version_named("v2").promote(override=True, reason="for the test")
     assert "Shall <strong>v1</strong> answer again" in client.get(url).content.decode()
-    client.post(url, {"reason": "reads ones badly"})
+    submit(client, url, reason="reads ones badly")
     assert ModelVersion.objects.get(active=True).name == "v1"
     back = Promotion.objects.all()[0]
     assert (back.by, back.reason) == (trainer, "reads ones badly")

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from predictions.learning.drawings import reviewed_drawings
-from predictions.learning.label_check import check_labels
+from predictions.learning.label_check import check_labels, keep
 from predictions.learning.pipeline import fine_tune
-from predictions.models import GateClosedError, LabelDoubt, ModelVersion, Prediction
-from tests.drawings import accepted
+from predictions.models import GateClosedError, LabelDoubt, ModelVersion, Prediction, SplitRow
+from tests.drawings import accepted, unique
+from tests.meanwhile import meanwhile
 from tests.predictions.learning.test_pipeline import QUICK, quiet
 from training import label_errors
 from training.dataset import Mnist
@@ -110,3 +112,32 @@ def test_a_label_that_is_corrected_during_the_check_is_not_doubted(
     check_labels(quiet)
     assert LabelDoubt.objects.filter(pk__in=poisoned).exists()
     assert not LabelDoubt.objects.open().filter(pk__in=poisoned).exists()
+
+
+def test_drawings_that_are_deleted_during_the_check_fail_no_training(
+    small_version: ModelVersion, small_mnist: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = [row.pk for row in review_batch(small_version, 0.2)]
+    find = label_errors.find_label_errors
+
+    def find_while_visitors_delete(*arguments: Any) -> Any:
+        Prediction.objects.filter(pk__in=poisoned[::2]).erase()
+        return find(*arguments)
+
+    monkeypatch.setattr(label_errors, "find_label_errors", find_while_visitors_delete)
+    fine_tune(quiet, **QUICK)
+    connection.check_constraints()
+    assert LabelDoubt.objects.filter(pk__in=poisoned[1::2]).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_drawings_that_are_deleted_at_that_moment_get_neither_doubt_nor_side(version: ModelVersion) -> None:
+    gone, stays = (accepted(version, unique(number), 3) for number in range(2))
+    with meanwhile(Prediction.objects.filter(pk=gone.pk).erase):
+        SplitRow.objects.assign()
+    assert list(SplitRow.objects.values_list("pk", flat=True)) == [stays.pk]
+    gone = accepted(version, unique(2), 3)
+    doubts = [LabelDoubt(prediction=row, label=3, suggestion=8, quality=0.1) for row in (gone, stays)]
+    with meanwhile(Prediction.objects.filter(pk=gone.pk).erase):
+        keep(doubts)
+    assert list(LabelDoubt.objects.values_list("pk", flat=True)) == [stays.pk]

@@ -19,7 +19,6 @@ from classifier.checkpoint import dump
 from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.gate import compare_with_active
 from predictions.learning.pipeline import (
-    TRAINING_LOCK,
     Changes,
     Made,
     TrainingRunsError,
@@ -28,6 +27,7 @@ from predictions.learning.pipeline import (
     train_from_scratch,
 )
 from predictions.models import DriftMonitor, LabelDoubt, ModelVersion, Prediction, Promotion
+from predictions.models.locks import Lock, numbers
 from predictions.models.split import side_of
 from tests import samples
 from tests.drawings import accepted, logged
@@ -235,7 +235,7 @@ def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[reci
         if key in ("host", "dbname", "user", "password", "port")
     }
     with psycopg.connect(**parameters) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", TRAINING_LOCK)
+        other.execute("SELECT pg_advisory_lock(%s, %s)", numbers(Lock.TRAINING))
         with pytest.raises(TrainingRunsError):
             make(quiet)
     assert ModelVersion.objects.get() == reviewed

@@ -11,6 +11,7 @@ from django.test import Client
 
 from predictions.models import Prediction
 from tests import rows
+from tests.forms import hidden
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/predictions/prediction/transfer/"
@@ -88,9 +89,10 @@ def test_an_unknown_operator_or_file_is_refused(tmp_path: Path) -> None:
         call_command("import_labels", tmp_path / "missing.csv", operator="olive")
 
 
-def upload(client: Client, content: bytes, button: str) -> str:
+def upload(client: Client, content: bytes, button: str, as_of: str = "") -> str:
     form = {"file": SimpleUploadedFile("labels.csv", content), button: ""}
-    return client.post(PAGE, form, follow=True).content.decode()
+    shown = {"as_of": as_of or hidden(client, PAGE)["as_of"]}
+    return client.post(PAGE, form | shown, follow=True).content.decode()
 
 
 def test_the_admin_shows_a_dry_run_and_then_imports(client: Client) -> None:
@@ -103,6 +105,27 @@ def test_the_admin_shows_a_dry_run_and_then_imports(client: Client) -> None:
     assert "1 predictions accepted." in upload(client, content, "import")
     row.refresh_from_db()
     assert row.true_label == 7
+
+
+def test_the_admin_writes_over_no_decision_that_is_newer_than_its_page(client: Client) -> None:
+    olive = rows.operator()
+    client.force_login(olive)
+    row, other = rows.prediction(), rows.prediction()
+    content, shown = f"id,true_label\n{row.pk},7\n{other.pk},7\n".encode(), hidden(client, PAGE)["as_of"]
+    row.review(rows.operator("otto"), "accepted", 3, expected_version=row.row_version)
+    page = upload(client, content, "import", shown)
+    assert f"Line 2: somebody decided on {row.pk} after this page was shown" in page
+    assert "nothing is imported" in page
+    assert "2 predictions accepted" in upload(client, content, "import")
+
+
+def test_the_admin_imports_a_file_that_is_sent_twice_once(client: Client) -> None:
+    client.force_login(rows.operator())
+    row, shown = rows.prediction(), hidden(client, PAGE)["as_of"]
+    for accepted in (1, 0):
+        page = upload(client, f"id,true_label\n{row.pk},7\n".encode(), "import", shown)
+        assert f"{accepted} predictions accepted" in page
+    assert row.changes.count() == 1
 
 
 def test_the_admin_names_bad_lines(client: Client) -> None:

@@ -1,0 +1,88 @@
+"""Signing in: wrong guesses lock account and address for a while; passwords are checked one at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from unfold.forms import AuthenticationForm
+
+LOCK = settings.VAR_DIR  # a folder that all web processes of this machine share
+
+
+class BusyError(Exception):
+    """Somebody else's password is being checked at this moment."""
+
+
+class Backend(ModelBackend):
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **credentials: Any,  # noqa: ANN401
+    ) -> User | None:
+        with only_one():
+            return super().authenticate(request, username, password, **credentials)
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """A password costs a third of a second of a processor to check, so a flood of them gets one processor.
+
+    Nobody waits, which would hold a thread. The lock ends with the process that holds it, however that ends.
+    Raises BusyError.
+    """
+    LOCK.mkdir(parents=True, exist_ok=True)
+    folder = os.open(LOCK, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BusyError("Others are signing in at this moment.") from None
+    finally:
+        os.close(folder)
+
+
+def address(request: HttpRequest) -> str:
+    """The visitor's, as the proxies in front tell it; of IPv6, the network of one household."""
+    given = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-settings.NINJA_NUM_PROXIES :]
+    claimed = given[0].strip() if settings.NINJA_NUM_PROXIES else ""
+    try:
+        found = ip_address(claimed or request.META["REMOTE_ADDR"])
+    except ValueError:
+        found = ip_address(request.META["REMOTE_ADDR"])
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, 64), strict=False).network_address)
+    return str(found)
+
+
+class LockedForm(AuthenticationForm):
+    def clean(self) -> dict[str, Any]:
+        minutes = settings.AXES_COOLOFF_TIME // timedelta(minutes=1)
+        raise ValidationError(
+            f"Too many wrong passwords. This account, or the address that you come from, is locked for "
+            f"{minutes} minutes; until then no password is looked at. Then try again."
+        )
+
+
+def show_locked(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:  # noqa: ANN401
+    """The login page, which says so; django-axes asks for it."""
+    context = admin.site.each_context(request) | {
+        "title": "Log in",
+        "form": LockedForm(request, request.POST),
+        "app_path": request.get_full_path(),
+    }
+    answer = render(request, "admin/login.html", context, status=429)
+    answer["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME.total_seconds()))
+    return answer

@@ -1,0 +1,125 @@
+"""Django's PostgreSQL for web processes: a visitor hears soon that the database is away, frozen or locked.
+
+Django looks for `DatabaseWrapper` here, since `impatient` names this package as the engine.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import connection, transaction
+from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
+from psycopg.abc import PQGen
+from psycopg.errors import _WaitTimeout
+
+SECONDS_FOR_A_STATEMENT = 3
+SECONDS_FOR_A_LOCK = 0.8
+# A server that is well ends a statement itself; one that is silent for longer is frozen, or cut off. A
+# connection that is taken from the pool is only asked whether it is there.
+SECONDS_OF_SILENCE = 3.5
+SECONDS_TO_BE_THERE = 0.8
+# For work on any number of rows.
+SECONDS_FOR_MANY_ROWS = 600
+# A database that was away is looked for again after this long.
+SECONDS_AWAY = 1.0
+
+Result = TypeVar("Result")
+
+
+def impatient(database: dict[str, Any]) -> dict[str, Any]:
+    """These settings of a database with the limits above.
+
+    (A pool that went on trying to connect, with growing pauses, would find a database late that is back.)
+    """
+    given = database["OPTIONS"]
+    limits = f"-c statement_timeout={SECONDS_FOR_A_STATEMENT}s -c lock_timeout={SECONDS_FOR_A_LOCK}s"
+    pool = {"timeout": SECONDS_TO_BE_THERE, "reconnect_timeout": 0.5, "connection_class": Connection}
+    options = {
+        "options": f"{given.get('options', '')} {limits}".strip(),
+        "pool": given["pool"] | pool,
+        "connect_timeout": 2,
+    }
+    return database | {"ENGINE": "predictions.database", "OPTIONS": given | options}
+
+
+class Outage:
+    """Remembers that the database was away: one thread a second tries again, and all others fail at once."""
+
+    def __init__(self) -> None:
+        self._try_at: float | None = None
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        self._try_at = time.monotonic() + SECONDS_AWAY
+
+    def end(self) -> None:
+        self._try_at = None
+
+    def forbids(self) -> bool:
+        """False for the one that may try."""
+        if self._try_at is None:  # as nearly always: without the lock
+            return False
+        with self._lock:
+            may_try = time.monotonic() >= (self._try_at or 0)
+            if may_try:
+                self.begin()
+            return not may_try
+
+
+outage = Outage()
+
+
+class Connection(psycopg.Connection[Any]):
+    """Does not wait for a server that is silent for longer than `patience`, in seconds."""
+
+    patience = SECONDS_TO_BE_THERE
+
+    def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
+        try:
+            return super().wait(gen, interval, timeout or self.patience)
+        except _WaitTimeout:
+            outage.begin()
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"The database was silent for {self.patience:g} seconds."
+            ) from None
+
+
+class DatabaseWrapper(PostgresWrapper):
+    connection: Connection | None
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
+        if outage.forbids():
+            raise psycopg.OperationalError("The database was away a moment ago.")
+        try:
+            taken: Connection = super().get_new_connection(conn_params)
+        except psycopg.OperationalError:
+            outage.begin()
+            raise
+        outage.end()
+        taken.patience = SECONDS_OF_SILENCE
+        return taken
+
+    def _close(self) -> None:
+        """The connection goes back to the pool."""
+        if self.connection is not None:
+            self.connection.patience = SECONDS_TO_BE_THERE
+        super()._close()  # type: ignore[misc]  # the stubs don't know it
+
+
+@contextmanager
+def take_time() -> Iterator[None]:
+    """A transaction about any number of rows, whose statements may take long in a web process too."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not isinstance(held := connection.connection, Connection):
+            yield  # nothing hurries other processes
+            return
+        cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS_FOR_MANY_ROWS}s'")
+        held.patience = SECONDS_FOR_MANY_ROWS
+        try:
+            yield
+        finally:
+            held.patience = SECONDS_OF_SILENCE

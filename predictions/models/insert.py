@@ -1,0 +1,64 @@
+"""The one statement that logs a prediction: prepared once, sent in binary, committed by itself.
+
+Every answer waits for it. The ORM's way, a transaction of four statements, takes ten times as long.
+"""
+
+from typing import TYPE_CHECKING
+
+import orjson
+import psycopg
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    from predictions.models.prediction import Prediction
+
+# A row of that id that is there already stays as it is, and so does the drawing's newest. Earlier states are
+# marked first: the new row is made from their count.
+INSERT = """
+    WITH earlier AS (
+        UPDATE predictions_prediction SET superseded = true
+        WHERE drawing = %(drawing)s::uuid AND visitor IS NOT DISTINCT FROM %(visitor)s::uuid
+            AND NOT superseded AND review_status = 'pending'
+            AND NOT EXISTS (SELECT FROM predictions_prediction WHERE id = %(id)s)
+        RETURNING id
+    )
+    INSERT INTO predictions_prediction (
+        id, created_at, source, visitor, drawing, superseded, image, strokes, input, model_version_id, digit,
+        confidence, probabilities, uncertain, reason, latency_ms, review_status, selected_by, lottery
+    )
+    SELECT
+        %(id)s, %(created_at)s, %(source)s, %(visitor)s::uuid, %(drawing)s::uuid, false, %(image)s::bytea,
+        %(strokes)s::jsonb, %(input)s, %(model_version_id)s, %(digit)s, %(confidence)s, %(probabilities)s,
+        %(uncertain)s, %(reason)s, %(latency_ms)s, 'pending', '', %(lottery)s
+    FROM (SELECT count(*) FROM earlier) AS marked
+    ON CONFLICT DO NOTHING
+"""
+VALUES = (
+    "id",
+    "created_at",
+    "source",
+    "visitor",
+    "drawing",
+    "image",
+    "input",
+    "model_version_id",
+    "digit",
+    "confidence",
+    "probabilities",
+    "uncertain",
+    "reason",
+    "latency_ms",
+    "lottery",
+)
+
+
+def insert(prediction: "Prediction") -> bool:
+    """Whether the row was inserted: not if its id is there already, or if another state of the same drawing
+    came at the same time. Raises Django's database errors."""
+    values = {name: getattr(prediction, name) for name in VALUES}
+    values["strokes"] = None if prediction.strokes is None else Jsonb(prediction.strokes, dumps=orjson.dumps)
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(INSERT, values, prepare=True, binary=True)
+        return cursor.rowcount == 1

@@ -1,0 +1,62 @@
+"""Signing in: wrong guesses are slowed, and a flood of them leaves processors and threads to others."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from mnistsite.login import only_one
+from tests.rows import operator
+
+LOGIN = "/admin/login/"
+
+
+@pytest.fixture
+def olive(db: None) -> User:
+    return operator("olive")
+
+
+def sign_in(client: Client, password: str, name: str = "olive", **extra: str) -> int:
+    form = {"username": name, "password": password, "next": "/admin/"}
+    return client.post(LOGIN, form, **extra).status_code  # type: ignore[arg-type]
+
+
+def test_ten_wrong_passwords_lock_the_account_for_everybody_and_say_so(olive: User, client: Client) -> None:
+    assert [sign_in(client, "wrong") for _ in range(9)] == [200] * 9
+    assert sign_in(client, "wrong") == 429
+    form = {"username": "olive", "password": "a password"}
+    answer = client.post(LOGIN, form, REMOTE_ADDR="203.0.113.9")
+    assert (answer.status_code, answer["Retry-After"]) == (429, "300")
+    assert "locked for 5 minutes" in answer.content.decode()
+    assert "_auth_user_id" not in client.session
+
+
+def test_an_address_that_guesses_is_locked_for_other_accounts_too(olive: User, client: Client) -> None:
+    for number in range(10):
+        sign_in(client, "wrong", f"name{number}")
+    assert sign_in(client, "a password") == 429
+    assert sign_in(client, "a password", REMOTE_ADDR="203.0.113.9") == 302
+
+
+def test_behind_a_proxy_the_address_is_the_visitors(olive: User, client: Client, settings: object) -> None:
+    settings.NINJA_NUM_PROXIES = 1  # type: ignore[attr-defined]
+    for number in range(10):
+        sign_in(client, "wrong", f"name{number}", HTTP_X_FORWARDED_FOR=f"made up, 2001:db8:0:1::{number}")
+    assert sign_in(client, "a password", HTTP_X_FORWARDED_FOR="2001:db8:0:1:ffff::") == 429
+    assert sign_in(client, "a password", HTTP_X_FORWARDED_FOR="2001:db8:0:2::1") == 302
+
+
+def test_the_right_password_forgets_the_wrong_ones(olive: User, client: Client) -> None:
+    for _ in range(3):
+        for _ in range(5):
+            assert sign_in(client, "wrong") == 200
+        assert sign_in(client, "a password") == 302
+
+
+def test_while_a_password_is_checked_another_is_not_waited_for(olive: User) -> None:
+    client = Client(raise_request_exception=False)
+    form = {"username": "olive", "password": "a password"}
+    with only_one():
+        answer = client.post(LOGIN, form)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "signing in at this moment" in answer.content.decode()
+    assert sign_in(client, "a password") == 302
