@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from benchmarks.memory import Share, share
+from benchmarks.memory import Share, borne_by_others, share
 from tests.browser import ONE, chromium, draw, visit, wait_for_answer
 from tests.product import Product
 
@@ -49,6 +49,8 @@ def main() -> None:
             Product(Path(folder), WEB_WORKERS=str(workers)) as product,
         ):
             report(workers, *measure(product, options.predictions))
+            others = borne_by_others([process.pid for process in everything(product)])
+            print(f"\nWith nothing else on this machine at most {others:.0f} MB more.", flush=True)
 
 
 def measure(product: Product, predictions: int) -> tuple[Shares, Shares]:
@@ -77,6 +79,10 @@ def shares(product: Product) -> Shares:
         found[f"{name} {number + 1}" if number else name] = share(process.pid)
     servers = [share(process.pid) for process in product.database_processes()]
     return found | {"database": sum(servers, Share(0, 0))}
+
+
+def everything(product: Product) -> list[psutil.Process]:
+    return [psutil.Process(product.process.pid), *product.family()]
 
 
 def name_of(process: psutil.Process) -> str:
