@@ -41,11 +41,6 @@ UI_PORT = env.str("UI_PORT", "8501")
 WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=validate.Range(min=1))
 
 
-# One connection for each thread that serves, and a few to spare. (Web processes wait less: impatient() in
-# predictions/database/base.py.)
-POOL = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8, validate=validate.Range(min=1)), "timeout": 3}
-
-
 def database(url: str) -> dict[str, Any]:
     """Django's form of a PostgreSQL URL; all but name, user, password, host and port are options."""
     parts = dict(conninfo_to_dict(url))
@@ -53,8 +48,7 @@ def database(url: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{name: str(parts.pop(key, None) or "") for name, key in names.items()},
-        "OPTIONS": {**parts, "pool": POOL, "connect_timeout": 3},
-        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**parts, "connect_timeout": 3},
     }
 
 

@@ -58,6 +58,7 @@ def insert(prediction: "Prediction") -> bool:
     came at the same time. Raises Django's database errors."""
     values = {name: getattr(prediction, name) for name in VALUES}
     values["strokes"] = None if prediction.strokes is None else Jsonb(prediction.strokes, dumps=orjson.dumps)
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(INSERT, values, prepare=True, binary=True)
