@@ -5,7 +5,7 @@ PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: run setup test lint screenshots loop-demo bench
+.PHONY: run setup test lint screenshots loop-demo bench wrk
 
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
@@ -23,9 +23,11 @@ loop-demo: .venv/dev
 		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
 
 # The product beside other servers that do the same work; QUICK=1 for a first look in two minutes.
-bench: .venv-bench/peers
-	@command -v wrk > /dev/null || { echo "There is no wrk here: apt-get install wrk"; exit 1; }
+bench: wrk .venv-bench/peers
 	@$(VENV)/python -m benchmarks.bench $(if $(QUICK),--quick)
+
+wrk:
+	@command -v wrk > /dev/null || { echo "There is no wrk here: apt-get install wrk"; exit 1; }
 
 # The other servers alone: torch, Django and the like are found in .venv, by a .pth file.
 SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"

@@ -42,7 +42,7 @@ CYCLES = {8: 7, 32: 7}  # by the number of connections
 QUICK_CYCLES = {8: 1}
 CROWD = 200  # connections
 TRAINING = 12_000  # digits that teach the peers' network; enough to see that answers are right
-SECONDS_TO_START = 120
+SECONDS_TO_START = 300  # all at once, on a busy machine
 WARM_UP = 64  # requests
 
 
