@@ -58,8 +58,8 @@ class Load:
         return "\n".join(lines)
 
     def _row(self, name: str) -> str:
-        turns, best = self.turns[name], self.best(DOCUMENTED) or self.best(OUR_PIPELINE)
-        assert best
+        turns = self.turns[name]
+        best = self.best(DOCUMENTED) or self.best(OUR_PIPELINE) or OURS  # a quick look's crowd has no peer
         percentiles = [self.median(name, attrgetter(p)) for p in ("p50", "p95", "p99")]
         busy = sum(turn.busy for turn in turns)
         cells = [
