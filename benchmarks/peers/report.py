@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 
 HEAD = (
     "| server | answers/s | to the best peer | ours to it | p50, p95, p99 ms | CPU ms, server | CPU ms, "
-    "database | server's CPU to the floor | 503 | other errors | rows = answers |"
+    "database | server's CPU to the floor | 503 | time-outs | other errors | rows = answers |"
 )
 DOCUMENTED = tuple(PEERS)
 OUR_PIPELINE = tuple(map(with_our_pipeline, PEERS))
@@ -54,14 +54,14 @@ class Load:
     def table(self) -> str:
         names = reversed(self.slowest_first())
         title = f"### {self.payload}, {self.connections} connections"
-        lines = [title, "", HEAD, "| --- " * 11 + "|", *map(self._row, names), "", *self._comparisons()]
+        lines = [title, "", HEAD, "| --- " * 12 + "|", *map(self._row, names), "", *self._comparisons()]
         return "\n".join(lines)
 
     def _row(self, name: str) -> str:
         turns = self.turns[name]
         best = self.best(DOCUMENTED) or self.best(OUR_PIPELINE) or OURS  # a quick look's crowd has no peer
         percentiles = [self.median(name, attrgetter(p)) for p in ("p50", "p95", "p99")]
-        busy = sum(turn.busy for turn in turns)
+        busy, late = sum(turn.busy for turn in turns), sum(turn.timeouts for turn in turns)
         cells = [
             f"**{name}**" if name == OURS else name,
             f"{self.median(name, rate):.0f}",
@@ -72,7 +72,8 @@ class Load:
             f"{self.median(name, database_ms):.2f}",
             self.quartiles(name, FLOOR, by_cost),
             str(busy),
-            str(sum(turn.errors for turn in turns) - busy),
+            str(late),
+            str(sum(turn.errors for turn in turns) - busy - late),
             "yes" if all(turn.is_logged for turn in turns) else "**NO**",
         ]
         return f"| {' | '.join(cells)} |"

@@ -42,7 +42,7 @@ def test_ratios_are_of_turns_in_the_same_cycle() -> None:
     lines = Load(turns, "image", 8).table().splitlines()
     (row,) = [line for line in lines if line.startswith(f"| **{OURS}**")]
     assert row.startswith("| **ours** | 200 | 2.00 (2.00 to 2.00) | 1.00")
-    assert "| 2.00 (2.00 to 2.00) | 0 | 0 | yes |" in row
+    assert "| 2.00 (2.00 to 2.00) | 0 | 0 | 0 | yes |" in row
     assert lines[-2].startswith("Ours to the best peer as documented (Django): 2.00 (2.00 to 2.00); 99th")
 
 
