@@ -76,12 +76,12 @@ class Product:
         return self.children()[0].environ()["DATABASE_URL"]
 
     def web_processes(self) -> list[psutil.Process]:
-        return self._running("gunicorn")
+        return self.running("gunicorn")
 
     def page_processes(self) -> list[psutil.Process]:
-        return self._running("streamlit")
+        return self.running("streamlit")
 
-    def _running(self, program: str) -> list[psutil.Process]:
+    def running(self, program: str) -> list[psutil.Process]:
         return [child for child in self.children() if program in " ".join(child.cmdline())]
 
     def children(self) -> list[psutil.Process]:
@@ -92,8 +92,9 @@ class Product:
         return self.children() + self.database_processes()
 
     def database_processes(self) -> list[psutil.Process]:
-        everyone = psutil.process_iter(["cmdline"])
-        return [process for process in everyone if str(self.var) in " ".join(process.info["cmdline"] or [])]
+        everyone = list(psutil.process_iter(["cmdline", "ppid"]))
+        servers = {one.pid for one in everyone if str(self.var) in " ".join(one.info["cmdline"] or [])}
+        return [one for one in everyone if servers & {one.pid, one.info["ppid"]}]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -1,4 +1,7 @@
-"""`manage.py worker` with the committed sample of MNIST in its place: python -m tests.sample_worker"""
+"""`manage.py worker` with the committed sample of MNIST in its place: python -m tests.sample_worker
+
+The processes that it starts for its jobs import this module too.
+"""
 
 import os
 
@@ -9,4 +12,5 @@ from training import dataset
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "mnistsite.settings"
 dataset.load_mnist = lambda folder: samples.mnist()
-execute_from_command_line(["manage.py", "worker"])
+if __name__ == "__main__":
+    execute_from_command_line(["manage.py", "worker"])

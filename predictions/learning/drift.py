@@ -1,6 +1,8 @@
 """Looks for drift: compares the drawings that come in with the reference of the version that answers."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +25,12 @@ SECONDS_UNTIL_SETTLED = 30
 
 
 def look_for_drift(until: datetime | None = None) -> None:
-    """Compare what the active version has answered since the last look; torch is needed for that."""
+    """Compare what the active version has answered since the last look; torch is needed where that is
+    anything."""
     version = ModelVersion.objects.active()
     if version is None:
         return
-    predictor = version.predictor()
+    predictor = cache(version.predictor)
     until = until or timezone.now() - timedelta(seconds=SECONDS_UNTIL_SETTLED)
     DriftMonitor.objects.get_or_create(version=version)
     while _look_at_batch(version, predictor, until):
@@ -51,7 +54,7 @@ def _count_reviewed() -> None:
         )
 
 
-def _look_at_batch(version: ModelVersion, predictor: "Predictor", until: datetime) -> bool:
+def _look_at_batch(version: ModelVersion, predictor: Callable[[], "Predictor"], until: datetime) -> bool:
     """False when there was nothing left to look at. Pictures are read outside of any transaction."""
     monitor = DriftMonitor.objects.get(version=version)
     before = monitor.last_id
@@ -60,9 +63,9 @@ def _look_at_batch(version: ModelVersion, predictor: "Predictor", until: datetim
     if not rows or (monitor.reference is None and len(rows) < REFERENCE_SIZE):
         return False
     if monitor.reference is None:
-        monitor.reference = make_reference(rows, predictor)
+        monitor.reference = make_reference(rows, predictor())
     else:
-        _compare(monitor, rows, predictor)
+        _compare(monitor, rows, predictor())
     monitor.last_time, monitor.last_id = rows[-1].created_at, rows[-1].pk
     with transaction.atomic():
         # Nobody else has looked at the same drawings meanwhile.

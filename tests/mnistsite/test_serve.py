@@ -67,6 +67,19 @@ def test_interrupted_first_start_leaves_nothing_then_it_serves_stops_and_keeps_t
     assert "Password" not in again.printed
 
 
+def test_only_web_processes_hold_torch_where_nothing_is_trained(serve: Serve) -> None:
+    product = serve()
+    product.wait_until_ready()
+    launcher, worker = psutil.Process(product.process.pid), *product.running("manage.py worker")
+    assert [loads_torch(process) for process in (launcher, worker)] == [False, False]
+    assert all(loads_torch(process) for process in product.web_processes())
+    product.stop()
+
+
+def loads_torch(process: psutil.Process) -> bool:
+    return any("libtorch" in part.path for part in process.memory_maps())
+
+
 def test_one_port_for_two_is_one_line(serve: Serve) -> None:
     number = str(free_port())
     product = serve(WEB_PORT=number, UI_PORT=number)

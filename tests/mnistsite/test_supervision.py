@@ -1,4 +1,4 @@
-"""Processes that end by themselves are started again; those of a launcher that was killed are ended by the next."""
+"""Processes that end by themselves are started again; those of a killed launcher are ended by the next."""
 
 import os
 import signal

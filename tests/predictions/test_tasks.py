@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from predictions import tasks
 from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
+from predictions.models.job import ReportProgress
 from tests.drawings import accepted, logged, unique
 from tests.meanwhile import meanwhile
 
@@ -34,6 +34,16 @@ def empty_queue(db: None) -> None:
     """Django empties its own tables only."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+@pytest.fixture(autouse=True)
+def same_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the processes that are started here: settings name the server's own database, not the test's."""
+    parameters = connection.get_connection_params()
+    names = ("host", "user", "password", "port", "dbname")
+    url = " ".join(f"{name}={parameters[name]}" for name in names if parameters.get(name))
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
 
 
 def work(queue: str = "default") -> None:
@@ -109,23 +119,39 @@ def test_waiting_job_is_cancelled(busy: ModelVersion) -> None:
     assert not job.cancel()
 
 
+def endless(report: ReportProgress, **arguments: str) -> None:
+    Job.objects.get().cancel()
+    while True:
+        report(0.5, "going on")
+        time.sleep(0.1)
+
+
 def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    from predictions.learning import replay
-
+    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.endless")
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-
-    def endless(report: Any, version: str) -> dict[str, Any]:
-        assert job.cancel()
-        while True:
-            report(0.5, "going on")
-            time.sleep(0.1)
-
-    monkeypatch.setattr(replay, "replay", endless)
     work()
     assert (reloaded(job).state, reloaded(job).message, reloaded(job).result) == ("aborted", "stopped", None)
+    assert reloaded(job).progress == 0.5
 
 
-def break_off(version: str) -> None:
+def take_too_much(report: ReportProgress, **arguments: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory is short
+
+
+def test_job_that_is_killed_fails_and_leaves_its_worker(
+    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tasks.WORK, Job.Kind.RETENTION, f"{__name__}.take_too_much")
+    killed, other = (
+        Job.objects.start(Job.Kind.RETENTION),
+        Job.objects.start(Job.Kind.REPLAY, version=busy.name),
+    )
+    work()
+    assert (reloaded(killed).state, reloaded(other).state) == ("failed", "succeeded")
+    assert reloaded(killed).message == "failed: its process ended with code -9"
+
+
+def break_off(report: ReportProgress, **arguments: str) -> None:
     raise OperationalError("server closed the connection unexpectedly")
 
 
@@ -135,15 +161,13 @@ def run_now(job: Job) -> None:
         cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = %s", [job.queued_id])
 
 
-def test_job_whose_database_goes_away_is_tried_again(busy: ModelVersion, monkeypatch: Any) -> None:
-    from predictions.learning import replay
-
-    original, tries = replay.replay, iter([break_off, None])
-    monkeypatch.setattr(
-        replay, "replay", lambda report, version: (next(tries) or partial(original, report))(version)
-    )
+def test_job_whose_database_goes_away_is_tried_again(
+    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-    work()
+    with monkeypatch.context() as broken:
+        broken.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.break_off")
+        work()
     assert attempt(job) == ("todo", 1)
     assert reloaded(job).message == "broken off: server closed the connection unexpectedly"
     run_now(job)
@@ -152,10 +176,8 @@ def test_job_whose_database_goes_away_is_tried_again(busy: ModelVersion, monkeyp
     assert result_of(job)["rows"] == 30
 
 
-def test_job_is_not_tried_again_for_ever(busy: ModelVersion, monkeypatch: Any) -> None:
-    from predictions.learning import replay
-
-    monkeypatch.setattr(replay, "replay", lambda report, version: break_off(version))
+def test_job_is_not_tried_again_for_ever(busy: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.break_off")
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
     for _ in range(tasks.ATTEMPTS + 1):
         work()
@@ -163,38 +185,34 @@ def test_job_is_not_tried_again_for_ever(busy: ModelVersion, monkeypatch: Any) -
     assert attempt(job) == ("failed", tasks.ATTEMPTS + 1)
 
 
-def test_job_that_breaks_off_leaves_the_work_to_one_that_waits_for_it(
-    busy: ModelVersion, monkeypatch: Any
-) -> None:
-    from predictions.learning import replay
-
-    def queue_another(report: Any, version: str) -> None:
+def queue_another(report: ReportProgress, version: str) -> None:
+    """The first time; the second job finds another waiting too, which can't be queued again."""
+    with suppress(AlreadyQueuedError):
         Job.objects.start(Job.Kind.REPLAY, version=version)
-        monkeypatch.undo()
-        break_off(version)
+    break_off(report)
 
+
+def test_job_that_breaks_off_leaves_the_work_to_one_that_waits_for_it(
+    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-    monkeypatch.setattr(replay, "replay", queue_another)
+    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.queue_another")
     work()
-    second = Job.objects.latest("pk")
-    assert (reloaded(first).state, reloaded(second).state) == ("failed", "succeeded")
+    assert Job.objects.count() > 1
+    assert reloaded(first).state == "failed"
     assert "broken off" in reloaded(first).message
 
 
-def test_progress_that_cannot_be_told_stops_nothing(busy: ModelVersion, monkeypatch: Any) -> None:
-    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_REPORTS", -1.0)
-    told = Job.report
-
+def test_progress_that_cannot_be_told_stops_nothing(
+    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lose_the_connection(job: Job, progress: float, message: str) -> None:
-        if message.endswith("drawings"):
-            connection.close()
-            raise OperationalError("server closed the connection unexpectedly")
-        told(job, progress, message)
+        raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(Job, "report", lose_the_connection)
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-    work()
-    assert attempt(job) == ("succeeded", 1)
+    report = tasks.reporter(job)
+    monkeypatch.setattr(Job, "report", lose_the_connection)
+    report(0.5, "half of it")
 
 
 def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:
@@ -231,21 +249,13 @@ def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -
 
 
 @pytest.fixture
-def worker_process(db: None) -> Iterator[Any]:
+def worker_process(same_database: None) -> Iterator[Any]:
     """Starts worker processes on the test's database; kills what is left of them."""
-    parameters = connection.get_connection_params()
-    parts = {
-        key: parameters[key] for key in ("host", "user", "password", "port", "dbname") if parameters.get(key)
-    }
-    url = " ".join(f"{key}={value}" for key, value in parts.items())
     workers: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.sample_worker"]
-        environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
-        workers.append(
-            subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL)
-        )
+        workers.append(subprocess.Popen(command, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL))
         return workers[-1]
 
     yield start

@@ -11,7 +11,6 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from mnistsite import settings as given
@@ -37,8 +36,7 @@ class Command(BaseCommand):
             raise CommandError(f"WEB_PORT and UI_PORT are both {web_port}; choose two ports.")
         web, ui = f"http://localhost:{web_port}", f"http://localhost:{ui_port}"
         stopped = when_told_to_stop()
-        call_command("setup", stdout=self.stdout)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        set_up()
         children = {name: start(command, web_port, ui_port) for name, command in commands(ui_port).items()}
         try:
             note(children)
@@ -60,6 +58,20 @@ def when_told_to_stop() -> threading.Event:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: stopped.set())
     return stopped
+
+
+def set_up() -> None:
+    """In processes of their own, which give back what they need: the shipped model, for one, needs torch."""
+    commands: dict[str, list[str]] = {"setup": [], "collectstatic": ["--no-input", "--verbosity", "0"]}
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "manage.py", name, *options], cwd=settings.BASE_DIR, start_new_session=True
+        )
+        for name, options in commands.items()
+    }
+    for name, process in running.items():
+        if process.wait():
+            raise CommandError(f"manage.py {name} ended with code {process.returncode}.")
 
 
 def check_port(name: str) -> int:
