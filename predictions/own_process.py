@@ -1,55 +1,85 @@
 """Work in a process of its own: whatever it loads, torch above all, is given back when it ends."""
 
 import os
+import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from typing import Any
 
 import django
 from django.utils.module_loading import import_string
 
-SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_STOP = 10
+
+Report = Callable[..., None]
 
 
 class ProcessFailedError(RuntimeError):
-    """The process ended with an error, which it has printed, or was killed."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"its process ended with code {code}")
-        self.code = code
+    """The process has ended without a word, as one that is killed."""
 
 
-def run(function: str, *arguments: object, should_stop: Callable[[], bool]) -> bool:
-    """Call the function of that dotted name in a new process; False where it had to be stopped.
+def call(function: str, report: Report | None = None, **arguments: Any) -> Any:  # noqa: ANN401
+    """Call the function of that dotted name in a new process; return its result.
 
-    Raises ProcessFailedError.
+    If there is a `report` here, the function gets one as its first argument. Whatever it reports is reported
+    here; where that raises, the process is stopped. Raises what the function raises, and ProcessFailedError.
     """
-    process = get_context("spawn").Process(target=_call, args=(function, arguments), daemon=True)
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(theirs, function, bool(report), arguments), daemon=True)
     process.start()
-    while process.is_alive() and not should_stop():
-        process.join(SECONDS_BETWEEN_LOOKS)
-    if process.is_alive():
+    theirs.close()
+    try:
+        return _listen(ours, report)
+    except EOFError:
+        process.join()
+        raise ProcessFailedError(f"its process ended with code {process.exitcode}") from None
+    finally:
         process.terminate()
         process.join(SECONDS_TO_STOP)
         process.kill()
         process.join()
-        return False
-    if process.exitcode:
-        raise ProcessFailedError(process.exitcode)
-    return True
 
 
-def _call(function: str, arguments: tuple[object, ...]) -> None:
+def _listen(pipe: Connection, report: Report | None) -> Any:  # noqa: ANN401
+    while True:
+        word, content = pipe.recv()
+        if word == "raised":
+            raise content
+        if word == "returned":
+            return content
+        if report:
+            report(*content)
+
+
+def _work(pipe: Connection, function: str, reports: bool, arguments: dict[str, Any]) -> None:
     """Ends in good order when it is terminated, and at once when its parent is no more, which alone decides
     about Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     django.setup()
-    import_string(function)(*arguments)
+    try:
+        report = [lambda *content: pipe.send(("reported", content))] if reports else []
+        result = import_string(function)(*report, **arguments)
+        pipe.send(("returned", result))
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        pipe.send(("raised", _sendable(error)))
+
+
+def _sendable(error: Exception) -> Exception:
+    """Not every error survives the way through a pipe; its text does."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:
+        return RuntimeError(str(error))
+    return error
 
 
 def _end_with_parent() -> None:

@@ -1,6 +1,5 @@
 """The worker's tasks: the jobs that people start, and the timetable."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +8,6 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
-from django.utils.module_loading import import_string
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
@@ -21,24 +19,14 @@ from predictions import own_process
 from predictions.models import AlreadyQueuedError, Job
 from predictions.models.job import ReportProgress
 from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
-from predictions.own_process import ProcessFailedError
-
-
-class BrokenOffError(Exception):
-    """The database went away under work in a process of its own, which ends with CODE then."""
-
-    CODE = 75  # as sysexits.h has it: try again later
-
 
 SECONDS_BETWEEN_REPORTS = 1.0
 # A job that takes its worker down with it is not tried for ever.
 ATTEMPTS = 3
 # A worker that is stopped gives its job back to the queue; one whose database goes away tries again.
-TRIED_AGAIN = RetryStrategy(
-    max_attempts=ATTEMPTS, wait=5, retry_exceptions=[JobAborted, BrokenOffError, *LOST]
-)
+TRIED_AGAIN = RetryStrategy(max_attempts=ATTEMPTS, wait=5, retry_exceptions=[JobAborted, *LOST])
 
-# By name: the work imports torch, which this module must not.
+# By name: this work imports torch, which is needed neither by whoever queues a job nor by the worker itself.
 WORK = {
     Job.Kind.TRAIN: "predictions.learning.pipeline.fine_tune",
     Job.Kind.COMPARE: "predictions.learning.gate.compare_with_active",
@@ -56,62 +44,36 @@ def take_a_sound_connection(run: Callable[[], Any], context: JobContext, worker:
 
 @app.task(pass_context=True, retry=TRIED_AGAIN, task_middleware=[take_a_sound_connection])
 def do(context: JobContext, job_id: int) -> None:
-    """Have the work of a job row done in a process of its own; stop it where somebody asks for that."""
+    """Have the work of a job row done and keep its result; a failure's first line is kept as the message."""
     job = Job.objects.with_state().get(pk=job_id)
     job.report(0.0, "started")
     try:
-        run(context, "predictions.tasks.work", job_id, WORK[Job.Kind(job.kind)])
-    except (JobAborted, BrokenOffError, ProcessFailedError, *LOST) as error:
-        connect_again_if_lost()
-        note_end(job, error)
-        if not isinstance(error, ProcessFailedError) and job.waits_again():
-            raise AlreadyQueuedError("Another job waits to do the same.") from error
-        raise
-
-
-def note_end(job: Job, error: Exception) -> None:
-    """The work itself has said what it could."""
-    job.refresh_from_db(fields=["progress", "message"])
-    if isinstance(error, JobAborted):
-        job.report(job.progress, "stopped")
-    elif not job.message.startswith(("failed", "broken off")):
-        job.report(job.progress, f"failed: {error}"[:500])
-
-
-def run(context: JobContext, function: str, *arguments: object) -> None:
-    """Raises JobAborted, BrokenOffError and ProcessFailedError."""
-    try:
-        if not own_process.run(function, *arguments, should_stop=context.should_abort):
-            raise JobAborted
-    except ProcessFailedError as error:
-        if error.code == BrokenOffError.CODE:
-            raise BrokenOffError from error
-        raise
-
-
-def work(job_id: int, function: str) -> None:
-    """Do it, and keep the result; a failure's first line is kept as the message."""
-    job = Job.objects.get(pk=job_id)
-    try:
-        job.result = import_string(function)(reporter(job), **job.arguments)
+        job.result = own_process.call(WORK[Job.Kind(job.kind)], reporter(context, job), **job.arguments)
         connect_again_if_lost()
         job.save(update_fields=["result"])
         job.report(1.0, "done")
-    except LOST as error:
+    except (JobAborted, *LOST) as error:
         connect_again_if_lost()
-        job.report(job.progress, f"broken off: {error}"[:500])
-        sys.exit(BrokenOffError.CODE)
+        job.report(job.progress, "stopped" if isinstance(error, JobAborted) else f"broken off: {error}"[:500])
+        if job.waits_again():  # the queue takes the same work only once
+            raise AlreadyQueuedError("Another job waits to do the same.") from error
+        raise
     except Exception as error:
         job.report(job.progress, f"failed: {error}"[:500])
         raise
 
 
-def reporter(job: Job) -> ReportProgress:
-    """Reports at most once a second. Progress that can't be told is no reason to stop."""
+def reporter(context: JobContext, job: Job) -> ReportProgress:
+    """Reports at most once a second, and stops the work where somebody has asked for that.
+
+    Progress that can't be told is no reason to stop.
+    """
     reported = float("-inf")
 
     def report(progress: float, message: str) -> None:
         nonlocal reported
+        if context.should_abort():
+            raise JobAborted
         if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
             reported = time.monotonic()
             try:
@@ -144,15 +106,10 @@ def start_unless_queued(kind: str) -> None:
 
 
 @app.periodic(cron="*/10 * * * *")
-@app.task(
-    queue="timetable",
-    queueing_lock="look_for_drift",
-    pass_context=True,
-    task_middleware=[take_a_sound_connection],
-)
-def look_for_drift(context: JobContext, timestamp: int) -> None:
+@app.task(queue="timetable", queueing_lock="look_for_drift")
+def look_for_drift(timestamp: int) -> None:
     """Compare the drawings since the last look with their reference."""
-    run(context, "predictions.learning.drift.look_for_drift")
+    own_process.call("predictions.learning.drift.look_for_drift")
 
 
 @app.periodic(cron="* * * * *")

@@ -70,7 +70,7 @@ def test_interrupted_first_start_leaves_nothing_then_it_serves_stops_and_keeps_t
 def test_only_web_processes_hold_torch_where_nothing_is_trained(serve: Serve) -> None:
     product = serve()
     product.wait_until_ready()
-    launcher, worker = psutil.Process(product.process.pid), *product.running("manage.py worker")
+    launcher, worker = psutil.Process(product.process.pid), *product.worker_processes()
     assert [loads_torch(process) for process in (launcher, worker)] == [False, False]
     assert all(loads_torch(process) for process in product.web_processes())
     product.stop()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
-from predictions import tasks
+from predictions import own_process, tasks
 from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
 from predictions.models.job import ReportProgress
 from tests.drawings import accepted, logged, unique
@@ -44,6 +46,16 @@ def same_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     url = " ".join(f"{name}={parameters[name]}" for name in names if parameters.get(name))
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("LOG_LEVEL", "ERROR")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test changes what the work does, which another process would not see."""
+
+    def call(function: str, report: ReportProgress, **arguments: Any) -> Any:
+        return import_string(function)(report, **arguments)
+
+    monkeypatch.setattr(own_process, "call", call)
 
 
 def work(queue: str = "default") -> None:
@@ -134,7 +146,7 @@ def test_running_job_stops_when_asked(busy: ModelVersion, monkeypatch: pytest.Mo
     assert reloaded(job).progress == 0.5
 
 
-def take_too_much(report: ReportProgress, **arguments: str) -> None:
+def take_too_much(report: ReportProgress) -> None:
     os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory is short
 
 
@@ -142,16 +154,32 @@ def test_job_that_is_killed_fails_and_leaves_its_worker(
     busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(tasks.WORK, Job.Kind.RETENTION, f"{__name__}.take_too_much")
-    killed, other = (
-        Job.objects.start(Job.Kind.RETENTION),
-        Job.objects.start(Job.Kind.REPLAY, version=busy.name),
-    )
+    killed = Job.objects.start(Job.Kind.RETENTION)
+    other = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
     work()
     assert (reloaded(killed).state, reloaded(other).state) == ("failed", "succeeded")
     assert reloaded(killed).message == "failed: its process ended with code -9"
 
 
-def break_off(report: ReportProgress, **arguments: str) -> None:
+class TwoPartError(Exception):
+    """Does not survive pickling: it is made anew from its text alone."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def fail_in_two_parts(report: ReportProgress) -> None:
+    raise TwoPartError("this", "that")
+
+
+def test_text_of_any_failure_is_told(version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tasks.WORK, Job.Kind.RETENTION, f"{__name__}.fail_in_two_parts")
+    job = Job.objects.start(Job.Kind.RETENTION)
+    work()
+    assert (reloaded(job).state, reloaded(job).message) == ("failed", "failed: this and that")
+
+
+def break_off(version: str) -> None:
     raise OperationalError("server closed the connection unexpectedly")
 
 
@@ -162,12 +190,16 @@ def run_now(job: Job) -> None:
 
 
 def test_job_whose_database_goes_away_is_tried_again(
-    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+    busy: ModelVersion, in_this_process: None, monkeypatch: Any
 ) -> None:
+    from predictions.learning import replay
+
+    original, tries = replay.replay, iter([break_off, None])
+    monkeypatch.setattr(
+        replay, "replay", lambda report, version: (next(tries) or partial(original, report))(version)
+    )
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-    with monkeypatch.context() as broken:
-        broken.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.break_off")
-        work()
+    work()
     assert attempt(job) == ("todo", 1)
     assert reloaded(job).message == "broken off: server closed the connection unexpectedly"
     run_now(job)
@@ -176,8 +208,10 @@ def test_job_whose_database_goes_away_is_tried_again(
     assert result_of(job)["rows"] == 30
 
 
-def test_job_is_not_tried_again_for_ever(busy: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.break_off")
+def test_job_is_not_tried_again_for_ever(busy: ModelVersion, in_this_process: None, monkeypatch: Any) -> None:
+    from predictions.learning import replay
+
+    monkeypatch.setattr(replay, "replay", lambda report, version: break_off(version))
     job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
     for _ in range(tasks.ATTEMPTS + 1):
         work()
@@ -185,34 +219,42 @@ def test_job_is_not_tried_again_for_ever(busy: ModelVersion, monkeypatch: pytest
     assert attempt(job) == ("failed", tasks.ATTEMPTS + 1)
 
 
-def queue_another(report: ReportProgress, version: str) -> None:
-    """The first time; the second job finds another waiting too, which can't be queued again."""
-    with suppress(AlreadyQueuedError):
-        Job.objects.start(Job.Kind.REPLAY, version=version)
-    break_off(report)
-
-
 def test_job_that_breaks_off_leaves_the_work_to_one_that_waits_for_it(
-    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+    busy: ModelVersion, in_this_process: None, monkeypatch: Any
 ) -> None:
+    from predictions.learning import replay
+
+    original = replay.replay
+
+    def queue_another(report: Any, version: str) -> None:
+        Job.objects.start(Job.Kind.REPLAY, version=version)
+        monkeypatch.setattr(replay, "replay", original)
+        break_off(version)
+
     first = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.queue_another")
+    monkeypatch.setattr(replay, "replay", queue_another)
     work()
-    assert Job.objects.count() > 1
-    assert reloaded(first).state == "failed"
+    second = Job.objects.latest("pk")
+    assert (reloaded(first).state, reloaded(second).state) == ("failed", "succeeded")
     assert "broken off" in reloaded(first).message
 
 
 def test_progress_that_cannot_be_told_stops_nothing(
-    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+    busy: ModelVersion, in_this_process: None, monkeypatch: Any
 ) -> None:
-    def lose_the_connection(job: Job, progress: float, message: str) -> None:
-        raise OperationalError("server closed the connection unexpectedly")
+    monkeypatch.setattr(tasks, "SECONDS_BETWEEN_REPORTS", -1.0)
+    told = Job.report
 
-    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
-    report = tasks.reporter(job)
+    def lose_the_connection(job: Job, progress: float, message: str) -> None:
+        if message.endswith("drawings"):
+            connection.close()
+            raise OperationalError("server closed the connection unexpectedly")
+        told(job, progress, message)
+
     monkeypatch.setattr(Job, "report", lose_the_connection)
-    report(0.5, "half of it")
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    work()
+    assert attempt(job) == ("succeeded", 1)
 
 
 def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersion) -> None:
