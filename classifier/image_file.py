@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from classifier.grey_png import read_grey_png
 from classifier.image_cost import LONGEST_SIDE as LONGEST_SIDE
 from classifier.image_cost import Header, TooManyPartsError, read_header, strip_rows
 
@@ -76,8 +77,18 @@ def decode(data: bytes) -> Pixels:
     header = _affordable_header(data)
     with _readable():
         if header.frames == 1:
+            grey = _read_quickly(header)
+            if grey is not None:
+                return grey
             return _pixels(_small(_open(header)), header)  # what was opened is gone before pixels are made
         return _animation(header)
+
+
+def _read_quickly(header: Header) -> Pixels | None:
+    """A drawing of a canvas, in a third of the time that it takes otherwise; None for any other picture."""
+    if header.format != "PNG" or header.memory > COSTLY or header.orientation in _TURNS:
+        return None
+    return read_grey_png(header.data) if max(header.width, header.height) <= LONGEST_SIDE else None
 
 
 def is_costly(data: bytes) -> bool:

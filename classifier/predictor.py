@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifier.checkpoint import Calibration, load
-from classifier.model import DIGITS, NOT_A_DIGIT, ConvNorm, DigitNet, to_tensor
+from classifier.fused import FusedNet
+from classifier.model import DIGITS, NOT_A_DIGIT, DigitNet, to_tensor
 
 UNCLEAR_PICTURE = "unclear_picture"  # a reason to be uncertain
 BATCH = 500  # inputs in one forward pass: a larger batch no longer fits the processor's caches
@@ -30,11 +31,10 @@ class Predictor:
     """Reads (n, 28, 28) uint8 inputs as `preprocess.to_input` makes them.
 
     Holds nothing but the weights, so threads may share it; how many threads torch uses is up to the caller.
-    The network given is fused for serving: it can't be trained any more.
     """
 
     def __init__(self, network: DigitNet, calibration: Calibration) -> None:
-        self.network = _fuse(network)
+        self.network = FusedNet(network)
         self.calibration = calibration
 
     @classmethod
@@ -58,9 +58,9 @@ class Predictor:
 
     def probabilities(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (n, 10) calibrated probabilities and (n,) not-a-digit scores from 0 to 1."""
-        logits = self._run_in_batches(self.network, inputs, DIGITS + 1)
-        digits = torch.softmax(logits[:, :DIGITS] / self.calibration.temperature, dim=1)
-        return digits.numpy(), torch.softmax(logits, dim=1)[:, NOT_A_DIGIT].numpy()
+        logits = _run_in_batches(self.network, inputs)
+        digits = _softmax(logits[:, :DIGITS] / self.calibration.temperature)
+        return digits, _softmax(logits)[:, NOT_A_DIGIT]
 
     def reasons(self, probabilities: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.str_]:
         """Return (n,) reasons to be uncertain of a reading, "" where there is none."""
@@ -69,7 +69,7 @@ class Predictor:
 
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the (n, features) values before the last layer, for comparing kinds of drawings."""
-        return self._run_in_batches(self.network.embed, inputs, self.network.config.features).numpy()
+        return _run_in_batches(self.network.embed, inputs)
 
     def saliency(self, drawing: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return how much each of the (28, 28) pixels' ink speaks for the digit read, from -1 to 1: gradient
@@ -80,21 +80,14 @@ class Predictor:
         shares = (gradient * pixels)[0, 0].detach().double()
         return (shares / shares.abs().max().clamp(min=1e-12)).numpy()
 
-    def _run_in_batches(
-        self, forward: Callable[[Tensor], Tensor], inputs: NDArray[np.uint8], width: int
-    ) -> Tensor:
-        """Return (n, width) outputs in double precision, so that probabilities sum to 1 exactly enough."""
-        results = torch.empty((len(inputs), width), dtype=torch.float64)
-        with torch.inference_mode():
-            for start in range(0, len(inputs), BATCH):
-                part = torch.from_numpy(inputs[start : start + BATCH])
-                results[start : start + BATCH] = forward(to_tensor(part))
-        return results
+
+def _run_in_batches(forward: Callable[[Tensor], Tensor], inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the (n, width) outputs in double precision, so that probabilities sum to 1 exactly enough."""
+    with torch.inference_mode():
+        parts = torch.from_numpy(inputs).split(BATCH)
+        return np.concatenate([forward(to_tensor(part)).double().numpy() for part in parts])
 
 
-def _fuse(network: DigitNet) -> DigitNet:
-    for module in network.modules():
-        if isinstance(module, ConvNorm):
-            module.fuse()
-    fused: DigitNet = network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fused
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from classifier.image_file import DrawingError, decode
-from classifier.ink import Ink, find_ink
+from classifier.ink import Ink, box_of, find_ink
 from classifier.parts import pen_width
 from classifier.stored_picture import encode, is_lossless
 
@@ -102,9 +102,8 @@ def to_input(ink: Ink) -> Ink:
 
     A digit of MNIST that is cropped to its ink comes back bit for bit. Raises DrawingError without ink.
     """
-    left, top, right, bottom = _box(ink)
     # Cropped first, so that not even rounding depends on where the ink was.
-    cropped = _thicken(np.ascontiguousarray(ink[top:bottom, left:right]))
+    cropped = _thicken(np.ascontiguousarray(ink[_box(ink)]))
     height, width = cropped.shape
     scale = BOX_SIZE / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -123,14 +122,13 @@ def _thicken(ink: Ink) -> Ink:
     return np.asarray(ndimage.maximum_filter(np.pad(ink, reach), reach | 1), np.uint8) if reach else ink
 
 
-def _box(ink: Ink) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the ink. In anything larger than MNIST's own images it must be clearly
-    ink: the noise around a drawing must not widen the box."""
-    clear = ink > (ink.max(initial=0) // 8 if max(ink.shape) > INPUT_SIZE else 0)
-    columns, rows = np.flatnonzero(clear.any(axis=0)), np.flatnonzero(clear.any(axis=1))
-    if not len(columns):
+def _box(ink: Ink) -> tuple[slice, slice]:
+    """The rows and columns of the ink. In anything larger than MNIST's own images it must be clearly ink:
+    the noise around a drawing must not widen the box."""
+    box = box_of(ink, int(ink.max(initial=0)) // 8 if max(ink.shape) > INPUT_SIZE else 0)
+    if box is None:
         raise blank_drawing()
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return box
 
 
 def _centre(small: Ink) -> Ink:

@@ -80,9 +80,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "predictions.api.errors.JsonErrorsMiddleware",
-    "mnistsite.middleware.refuse_nul",
     "django.middleware.security.SecurityMiddleware",
+    "predictions.api.errors.ApiMiddleware",
+    "mnistsite.middleware.refuse_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from PIL import Image
 
+from classifier.stored_picture import encode_png
 from predictions import pictures
 from predictions.models import LABELS, Prediction
 
@@ -24,7 +25,7 @@ def drawing_png(prediction: Prediction) -> bytes:
     ink = prediction.ink()
     picture = Image.fromarray(pictures.as_array(prediction.input) if ink is None else ink)
     picture.thumbnail((LARGEST_DRAWING, LARGEST_DRAWING))
-    return pictures.png(np.asarray(picture))
+    return encode_png(np.asarray(picture))
 
 
 def thumbnail(prediction: Prediction) -> SafeString:

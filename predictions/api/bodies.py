@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Self, cast
 
+import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler
@@ -139,7 +140,7 @@ CUT = "(cut out)"
 def parse_json(text: bytes) -> Any:  # noqa: ANN401
     """As json.loads, which copies a text twice: so the picture in a large one is parsed by itself."""
     if len(text) <= SMALL:
-        return json.loads(text) if text else {}
+        return orjson.loads(text) if text else {}
     rest, picture = cut_picture(text)
     del text
     data = json.loads(rest)

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable
 
 from django.core.exceptions import RequestDataTooBig
+from django.core.handlers.exception import convert_exception_to_response
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.urls import resolve
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -88,21 +90,33 @@ def answer_errors(api: NinjaAPI) -> None:
         return error(500, "internal", "Something went wrong on our side.")
 
 
-class JsonErrorsMiddleware:
-    """Gives the API's shape to the errors that Django answers itself, such as 404 and 405.
+class ApiMiddleware:
+    """Answers the API's requests at once: sessions, messages and forms, which the rest of the middleware is
+    for, are not the API's. Errors that Django answers itself, such as 404 and 405, get the API's shape.
 
     Compressed bodies are refused here, since nobody would read them.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self.answer = convert_exception_to_response(answer_directly)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith("/api/"):
             return self.get_response(request)
         if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             return error(415, "unsupported_encoding", "Send the body as it is, without a Content-Encoding.")
-        return in_the_apis_shape(self.get_response(request))
+        if request.path.startswith("/api/docs"):  # a page
+            return self.get_response(request)
+        return in_the_apis_shape(self.answer(request))
+
+
+def answer_directly(request: HttpRequest) -> HttpResponse:
+    request.get_host()  # raises DisallowedHost
+    request.resolver_match = match = resolve(request.path_info)
+    response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 def in_the_apis_shape(response: HttpResponse) -> HttpResponse:

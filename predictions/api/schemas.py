@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BaseModel, Field, WithJsonSchema, field_validator, model_validator
 
 from predictions.api.base64_text import decode_base64
 
@@ -20,7 +20,7 @@ Stroke = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=1, fail
 Digit = Annotated[int, Field(strict=True, ge=0, le=9)]
 
 
-class PredictIn(Schema):
+class PredictIn(BaseModel):
     """A drawing. Strokes are read where given, since they carry no pen width; the image is logged."""
 
     image: Picture | None = Field(None, description="An image file in base64, or as a data URL.")

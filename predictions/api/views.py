@@ -6,10 +6,8 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import IntegrityError
-from django.http import HttpRequest
-from ninja import NinjaAPI, Query, Schema, Status
-from ninja.throttling import AnonRateThrottle
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI, Query, Schema
 
 from classifier.preprocess import read_drawing, to_input
 from predictions import serving
@@ -17,7 +15,9 @@ from predictions.api import description
 from predictions.api.bodies import receive
 from predictions.api.errors import ApiError, answer_errors
 from predictions.api.explanation import explain
+from predictions.api.json_answers import Renderer, answer
 from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
+from predictions.api.rate import RateLimit
 from predictions.api.schemas import (
     DeletedOut,
     ErrorOut,
@@ -36,7 +36,8 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 api = NinjaAPI(
     title="Handwritten digits",
     version="1",
-    throttle=[AnonRateThrottle(settings.API_RATE)],
+    renderer=Renderer(),
+    throttle=[RateLimit(settings.API_RATE)],
 )
 answer_errors(api)
 
@@ -51,7 +52,7 @@ def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int
     response=answers(PredictionOut, 408, 413, 415, 422, status=201),
     openapi_extra=description.PREDICT,
 )
-def predict(request: HttpRequest) -> Status[dict[str, Any]]:
+def predict(request: HttpRequest) -> HttpResponse:
     """Read a drawing. The answer is in the log before it is sent.
 
     A picture may come in JSON, in a form, or as its file alone:
@@ -80,14 +81,12 @@ def predict(request: HttpRequest) -> Status[dict[str, Any]]:
         model_version=version,
         latency_ms=1000 * seconds,
     )
-    return Status(201, log_once(prediction).to_dict())
+    return answer(201, log_once(prediction).to_dict())
 
 
 def log_once(prediction: Prediction) -> Prediction:
     """Log and count the prediction, or return the row that its id already has: a client may retry."""
-    try:
-        prediction.log()
-    except IntegrityError:
+    if not prediction.log():
         return find(prediction.pk)
     LATENCY.observe(prediction.latency_ms / 1000)
     version = prediction.model_version.name

@@ -17,8 +17,8 @@ from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
 from predictions.models.erased import REFUSE_ERASED, ErasedId
+from predictions.models.insert import insert
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
-from predictions.models.locks import Lock, hold
 from predictions.models.review import SUPERSEDE_REOPENED
 from predictions.models.version import ModelVersion
 
@@ -281,19 +281,19 @@ class Prediction(models.Model):
             **fields,
         )
 
-    @transaction.atomic
-    def log(self) -> None:
+    def log(self) -> bool:
         """Insert the row; what waits for review of the same drawing of the same visitor becomes superseded.
+        False if a row of that id exists, or was deleted.
 
-        Predictions without a visitor can't be told apart, so they count as one visitor's. Raises
-        IntegrityError if a row of that id exists, or was deleted.
+        Predictions without a visitor can't be told apart, so they count as one visitor's.
         """
-        if self.drawing:
-            hold(Lock.DRAWING, f"{self.drawing} {self.visitor}")  # two states at once: one after the other
-            earlier = Prediction.objects.all().reviewable().filter(drawing=self.drawing)
-            of_visitor = Q(visitor__isnull=True) if self.visitor is None else Q(visitor=self.visitor)
-            earlier.filter(of_visitor).update(superseded=True)
-        self.save(force_insert=True)
+        inserted = insert(self)
+        while not inserted and not self._has_used_id():
+            inserted = insert(self)  # two states of one drawing came at once: one after the other
+        return inserted
+
+    def _has_used_id(self) -> bool:
+        return any(model.objects.filter(pk=self.pk).exists() for model in (Prediction, ErasedId))
 
     def claim(self, label: int | None) -> bool:
         """Note which digit the visitor says it was; None takes that back. False once it is reviewed."""

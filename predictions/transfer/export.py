@@ -12,6 +12,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 from django.db import connection, transaction
 
+from classifier.stored_picture import encode_png
 from predictions import pictures
 from predictions.models import NOT_A_DIGIT, Prediction, PredictionQuerySet
 
@@ -83,7 +84,7 @@ def png() -> Iterator[File]:
         writer = csv.writer(text)
         writer.writerow(CSV_COLUMNS)
         for row in accepted().defer("image", "strokes").iterator(chunk_size=BATCH):
-            name, picture = f"{row.true_label}/{row.pk}.png", pictures.png(pictures.as_array(row.input))
+            name, picture = f"{row.true_label}/{row.pk}.png", encode_png(pictures.as_array(row.input))
             writer.writerow([name, *csv_values(row)])
             yield File(name, len(picture), iter([picture]))
         text.detach()

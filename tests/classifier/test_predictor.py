@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from classifier.checkpoint import SHIPPED
+from classifier.checkpoint import SHIPPED, load
 from classifier.predictor import Predictor, Reading
 from classifier.preprocess import render_strokes, to_input
 from tests import samples
@@ -103,7 +103,7 @@ def test_threads_share_it() -> None:
 def test_features_of_the_same_digit_are_nearer_than_of_another() -> None:
     digits = samples.mnist().test
     features = shipped().embed(digits.images)
-    assert features.shape == (len(digits), shipped().network.config.features)
+    assert features.shape == (len(digits), load(SHIPPED.read_bytes()).config.features)
     centres = np.stack([features[digits.labels == digit].mean(axis=0) for digit in range(10)])
     nearest = np.linalg.norm(features[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == digits.labels).mean() > 0.95
