@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
-from psycopg.errors import UniqueViolation
 
 from classifier.image_file import DrawingError
 from classifier.ink import Ink
@@ -284,18 +283,17 @@ class Prediction(models.Model):
 
     def log(self) -> bool:
         """Insert the row; what waits for review of the same drawing of the same visitor becomes superseded.
+        False if a row of that id exists, or was deleted.
 
-        Predictions without a visitor can't be told apart, so they count as one visitor's. False if a row of
-        that id exists; raises DoesNotExist if one was deleted.
+        Predictions without a visitor can't be told apart, so they count as one visitor's.
         """
-        try:
-            while not (inserted := insert(self)) and not Prediction.objects.filter(pk=self.pk).exists():
-                pass  # two states of one drawing came at once: one after the other
-        except IntegrityError as problem:
-            if isinstance(problem.__cause__, UniqueViolation):  # by REFUSE_ERASED; others are no error here
-                raise Prediction.DoesNotExist from problem
-            raise
+        inserted = insert(self)
+        while not inserted and not self._has_used_id():
+            inserted = insert(self)  # two states of one drawing came at once: one after the other
         return inserted
+
+    def _has_used_id(self) -> bool:
+        return any(model.objects.filter(pk=self.pk).exists() for model in (Prediction, ErasedId))
 
     def claim(self, label: int | None) -> bool:
         """Note which digit the visitor says it was; None takes that back. False once it is reviewed."""
