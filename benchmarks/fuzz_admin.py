@@ -1,31 +1,42 @@
-"""Many odd requests to the admin: python -m benchmarks.fuzz_admin [COUNT] [SEED]; none may be answered 500."""
+"""Odd requests to the whole admin, none of which may be answered 500: python -m benchmarks.fuzz_admin."""
 
+import argparse
 import sys
 
-from django.conf import settings
-from django.contrib.auth.models import Group, User
-from django.test.utils import override_settings, setup_databases, setup_test_environment, teardown_databases
+from benchmarks.site import set_up
 
-from benchmarks import site  # noqa: F401  (sets Django up)
-from predictions.models import Job, ModelVersion
-from tests import rows
-from tests.admin_fuzz import failures
+set_up()
+
+from django.conf import settings  # noqa: E402
+from django.contrib.auth.models import Group, User  # noqa: E402
+from django.test.utils import (  # noqa: E402
+    override_settings,
+    setup_databases,
+    setup_test_environment,
+    teardown_databases,
+)
+
+from predictions.models import Job, ModelVersion  # noqa: E402
+from tests import rows  # noqa: E402
+from tests.admin_fuzz import failures  # noqa: E402
+
+STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 
 def main() -> None:
-    count, seed = (int(argument) for argument in (*sys.argv[1:], "20000", "1")[:2])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
     setup_test_environment()
-    databases = setup_databases(verbosity=0, interactive=False)
+    databases = setup_databases(verbosity=0, interactive=False, aliases=["default"])
     try:
         with override_settings(STORAGES=settings.STORAGES | {"staticfiles": STATIC}):
-            failed = fuzz(count, seed)
+            failed = fuzz(given.requests, given.seed)
     finally:
         teardown_databases(databases, verbosity=0)
-    print(*failed, f"{count:,} requests from seed {seed}: {len(failed)} answered 500 or worse", sep="\n")
+    print(*failed, f"{given.requests:,} requests, {len(failed)} answered 500 or worse", sep="\n")
     sys.exit(bool(failed))
-
-
-STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 
 def fuzz(count: int, seed: int) -> list[str]:
