@@ -21,7 +21,7 @@ SECONDS_FOR_A_LOCK = 0.8
 # A server that is well ends a statement itself; one that is silent for longer is frozen, or cut off. One that
 # nobody has heard of lately is asked first whether it is there.
 SECONDS_OF_SILENCE = 3.5
-SECONDS_TO_BE_THERE = 0.8
+SECONDS_TO_BE_THERE = 1.0
 SECONDS_HEARD = 0.5
 # For work on any number of rows.
 SECONDS_FOR_MANY_ROWS = 600

@@ -1,4 +1,4 @@
-"""Processes that end by themselves are started again; those of a killed launcher are ended by the next."""
+"""Processes that end by themselves are started again; a killed launcher's are ended by the next."""
 
 import os
 import signal
@@ -48,13 +48,15 @@ def test_what_is_killed_comes_back_and_a_killed_launcher_leaves_nothing_to_the_n
     wait_until(lambda: is_ready(first))
     orphans = first.children()
     first.process.kill()
-    first.wait()
+    first.process.wait()
     assert is_ready(first)
 
     with Product(tmp_path) as second:
         assert "3 processes of a run that was killed were still there" in second.printed
         assert is_ready(second)
         assert not still_running(orphans)
+    first._reader.join()
+    first.process.stdout.close()  # type: ignore[union-attr]
 
 
 def test_what_ends_again_and_again_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
