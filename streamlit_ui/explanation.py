@@ -28,7 +28,7 @@ def show() -> None:
     with st.spinner("One moment …"):
         trouble = attempt(load, session) or attempt(show_steps, session) or attempt(show_model, session)
     if trouble:
-        st.html(f'<p class="quiet">{explain(trouble)}</p>')
+        st.html(f'<p class="quiet">{html.escape(explain(trouble))}</p>')
     retry(trouble)
 
 
@@ -36,7 +36,11 @@ def show_steps(session: Session) -> None:
     st.html('<h2 class="heading">Your last drawing, step by step</h2>')
     if session.history:
         answer = session.history[0]
-        st.html(steps(answer, client.explanation(answer["id"])))
+        try:
+            st.html(steps(answer, client.explanation(answer["id"])))
+        except client.RefusedError:  # deleted elsewhere: the list is to be fetched again
+            session.history = None
+            raise
     else:
         st.html('<p class="quiet">Draw a digit first; then its way through the model is shown here.</p>')
 
