@@ -177,7 +177,23 @@ ADMIN_USERNAME = env.str("DJANGO_SUPERUSER_USERNAME", "") or "admin"
 ADMIN_EMAIL = env.str("DJANGO_SUPERUSER_EMAIL", "") or "admin@localhost"
 ADMIN_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", "")
 
+# The drawing page's blue, from pale to deep.
+BLUE = {
+    "50": "#f0f4fe",
+    "100": "#dde6fc",
+    "200": "#c0d1fa",
+    "300": "#a3bffc",
+    "400": "#8fb0ff",
+    "500": "#7399f5",
+    "600": "#2f5bd0",
+    "700": "#274cb0",
+    "800": "#213f8f",
+    "900": "#1e3673",
+    "950": "#152349",
+}
+
 UNFOLD = {
+    "COLORS": {"primary": BLUE},
     "ENVIRONMENT": "predictions.admin.drift.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",

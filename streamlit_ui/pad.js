@@ -3,6 +3,7 @@
 
 const SIZE = 280; // the canvas's own pixels, whatever size it has on the screen
 const CONNECTION = "data-test-connection-state"; // of Streamlit's own tests
+const DEAF_AFTER_TOUCH = 450; // ms that the package does not listen to the mouse, nor to a pen that Windows makes one
 const YEAR = 365 * 24 * 3600;
 const CLICKS = ["mousedown", "mousemove", "mouseup", "contextmenu"];
 const TOUCHES = ["touchstart", "touchmove", "touchend", "touchcancel"];
@@ -14,6 +15,7 @@ class Companion {
     this.hand = null; // the same as it is: a pen may have taken over from the hand that it rests in
     this.isStylus = false; // whether the last that came down was a pen
     this.stylusDraws = false;
+    this.touched = -Infinity; // when the last touch ended
     this.drawn = []; // the pen's events since the last tap or key elsewhere
     this.gone = new AbortController();
     const listen = (target, type, handle, options = {}) =>
@@ -123,7 +125,7 @@ class Companion {
     const ends = type === "touchend" || type === "touchcancel";
     const isPlain = touch?.identifier === (this.pen ?? this.hand) && type !== "touchcancel";
     if (isPlain && touches.length === (ends ? 0 : 1)) {
-      if (ends) this.hand = null;
+      if (ends) this.end(event);
       return;
     }
     swallow(event);
@@ -134,8 +136,9 @@ class Companion {
   siftMouse(event) {
     if (!event.isTrusted) return;
     const { type, button, buttons } = event;
-    if (type === "mousedown" && onCanvas(event) && !button && this.hand !== null) {
-      if (this.mayDraw(this.isStylus)) this.begin("mouse", true);
+    const isDeaf = this.hand !== null || event.timeStamp - this.touched < DEAF_AFTER_TOUCH;
+    if (type === "mousedown" && onCanvas(event) && !button && isDeaf) {
+      if (this.isStylus && this.mayDraw(true)) this.begin("mouse", true);
       swallow(event);
       if (this.hand === "mouse") this.give("touchstart", event);
     } else if (this.pen === null) return;
@@ -161,12 +164,18 @@ class Companion {
     this.stylusDraws = stylus;
   }
 
+  end({ timeStamp = performance.now() }) {
+    this.hand = null;
+    this.touched = timeStamp;
+  }
+
   // The package starts its stroke anew when the finger that it knows comes down a second time.
   give(type, event) {
     const target = this.find("canvas.upper-canvas");
-    const touch = new Touch({ identifier: this.pen ?? this.hand, target, ...place(event) });
+    const identifier = this.pen ?? (this.hand === "mouse" ? 0 : this.hand);
+    const touch = new Touch({ identifier, target, ...place(event) });
     const touches = type === "touchend" ? [] : [touch];
-    if (type === "touchend") this.hand = null;
+    if (type === "touchend") this.end(event);
     target.dispatchEvent(new TouchEvent(type, { ...BUBBLES, changedTouches: [touch], touches, targetTouches: touches }));
   }
 

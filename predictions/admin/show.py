@@ -28,7 +28,8 @@ def drawing_png(prediction: Prediction) -> bytes:
 
 
 def thumbnail(prediction: Prediction) -> SafeString:
-    return format_html('<img class="desk-thumbnail" src="{}" alt="">', input_uri(prediction))
+    picture = '<img class="desk-thumbnail" src="{}" alt="A drawing read as {}">'
+    return format_html(picture, input_uri(prediction), prediction.digit)
 
 
 def drawing_url(prediction: Prediction) -> str:

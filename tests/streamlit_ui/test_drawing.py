@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
+from math import dist
 from typing import Any
 
 import pytest
@@ -11,10 +13,11 @@ from streamlit.testing.v1 import AppTest
 from streamlit_ui import client, feedback, history
 from streamlit_ui.client import NOT_A_DIGIT, Answer, History, RefusedError, TryLaterError
 from streamlit_ui.session import Drawing, Session
+from streamlit_ui.strokes import stroke
 from tests.product import REPOSITORY
 
 PATH = [["M", 10.02, -3], ["Q", 10.02, -3, 105, 100], ["L", 200, 200]]
-STROKE = [[10.0, 0], [10.0, 0], [200, 200]]
+STROKE = stroke(PATH)
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -332,3 +335,16 @@ def test_times_are_shown_whatever_the_browser_says_of_its_time_zone(name: object
 def test_time_zone_goes_by_its_name_where_that_is_known() -> None:
     noon = datetime(2026, 7, 25, 12, tzinfo=UTC)
     assert noon.astimezone(history.find_zone("Europe/Berlin", 0)).hour == 14
+
+
+def test_stroke_is_curved_where_the_canvas_draws_a_curve() -> None:
+    points = stroke([["M", 0, 100], ["Q", 0, 0, 100, 0], ["L", 140, 0]])
+    assert points[0] == [0, 100] and points[-2:] == [[100, 0], [140, 0]]
+    assert all(dist(one, other) <= 8 for one, other in pairwise(points[:-1]))
+    for x, y in points[:-1]:
+        assert x**0.5 + y**0.5 == pytest.approx(10, abs=0.2), "this curve's equation"
+
+
+def test_stroke_stays_on_the_paper_and_a_dot_is_one() -> None:
+    assert stroke([["M", -3, 290], ["L", -3, 290.001]]) == [[0, 280], [0, 280]]
+    assert stroke([["M", 5, 5], ["Q", 5, 5, 5, 5], ["L", 5, 5]]) == [[5, 5]] * 3
