@@ -92,6 +92,16 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+# Sites whose pages may call the API from a visitor's browser; it knows no cookies, so they get nothing that
+# they could not fetch themselves. Without any, no request passes through this.
+API_CORS_ORIGINS = words("API_CORS_ORIGINS")
+if API_CORS_ORIGINS:
+    INSTALLED_APPS += ["corsheaders"]
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
+    CORS_ALLOWED_ORIGINS = API_CORS_ORIGINS
+    CORS_URLS_REGEX = r"^/api/"
+    CORS_EXPOSE_HEADERS = ["Retry-After"]
+
 ROOT_URLCONF = "mnistsite.urls"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from ninja import Schema
 from pydantic import Field, ValidationError
 
@@ -189,11 +189,11 @@ class QueueViews(MixinBase):
 
     def get_urls(self) -> list[URLPattern]:
         views: list[tuple[str, str, View]] = [
-            ("queue/", "queue", self.for_operators(require_GET(self.queue_page))),
+            ("queue/", "queue", self.for_operators(require_safe(self.queue_page))),
             ("queue/lease/", "queue_lease", self.for_scripts(lease)),
             ("queue/review/", "queue_review", self.for_scripts(review)),
             ("queue/undo/", "queue_undo", self.for_scripts(undo)),
-            ("grid/", "grid", self.for_operators(require_GET(self.grid_page))),
+            ("grid/", "grid", self.for_operators(require_safe(self.grid_page))),
             ("grid/<int:digit>/", "grid_rows", self.for_scripts(grid_rows)),
             ("grid/review/", "grid_review", self.for_scripts(review_grid)),
         ]

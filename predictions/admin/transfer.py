@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from predictions.admin.base import MixinBase
@@ -36,7 +36,7 @@ class TransferViews(MixinBase):
             path("transfer/", view(self.transfer_page), name="predictions_prediction_transfer"),
             path(
                 "export/<str:name>/",
-                view(require_GET(self.export_view)),
+                view(require_safe(self.export_view)),
                 name="predictions_prediction_export",
             ),
             *super().get_urls(),
@@ -48,7 +48,8 @@ class TransferViews(MixinBase):
         if name not in FORMATS:
             raise Http404
         filename, parts = FORMATS[name]
-        answer = StreamingHttpResponse(streamed(parts), content_type="application/octet-stream")
+        content = iter(()) if request.method == "HEAD" else streamed(parts)
+        answer = StreamingHttpResponse(content, content_type="application/octet-stream")
         answer["Content-Disposition"] = f'attachment; filename="{filename}"'
         return answer
 

@@ -90,7 +90,7 @@ def answer_errors(api: NinjaAPI) -> None:
 class JsonErrorsMiddleware:
     """Gives the API's shape to the errors that Django answers itself, such as 404 and 405.
 
-    Compressed bodies are refused here, since nobody would read them.
+    Compressed bodies are refused here, since nobody would read them; HEAD becomes GET, which ninja knows.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -101,6 +101,8 @@ class JsonErrorsMiddleware:
             return self.get_response(request)
         if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             return error(415, "unsupported_encoding", "Send the body as it is, without a Content-Encoding.")
+        if request.method == "HEAD":
+            request.method = "GET"  # the server, which has not forgotten, sends the headers only
         return in_the_apis_shape(self.get_response(request))
 
 
@@ -111,5 +113,5 @@ def in_the_apis_shape(response: HttpResponse) -> HttpResponse:
     code = {404: "not_found", 405: "method_not_allowed"}.get(response.status_code, "refused")
     answer = error(response.status_code, code, response.reason_phrase)
     if "Allow" in response:  # HTTP wants it with 405
-        answer["Allow"] = response["Allow"]
+        answer["Allow"] = response["Allow"].replace("GET", "GET, HEAD")
     return answer
