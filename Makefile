@@ -23,6 +23,7 @@ loop-demo: .venv/dev
 		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
 
 test: .venv/dev
+	@if command -v npm > /dev/null; then $(MAKE) --silent $(BIOME); else echo "There is no npm here: axe was not asked."; fi
 	@$(VENV)/coverage erase
 	@$(VENV)/coverage run -m pytest -n 2
 	@$(VENV)/coverage combine --quiet

@@ -80,8 +80,7 @@ def figures(stats: dict[str, Any]) -> str:
 def figure(whose: str, counts: dict[str, Any]) -> str:
     if not counts["labelled"]:
         return f"{whose}: no feedback yet."
-    share = f"{100 * counts['accuracy']:.1f}\N{NO-BREAK SPACE}%"
-    return f"{whose}: {share} read right, of {counts['labelled']:,} with feedback."
+    return f"{whose}: {counts['correct']:,} of {counts['labelled']:,} with feedback read right."
 
 
 def table(answers: list[Answer]) -> str:

@@ -11,6 +11,7 @@ from predictions import pictures
 from predictions.models import LABELS, Prediction
 
 NAMES = dict(LABELS)
+NOTHING = "–"
 LARGEST_DRAWING = 560  # pixels
 
 
@@ -51,7 +52,11 @@ def status(prediction: Prediction) -> SafeString:
 
 
 def label(value: int | None) -> str:
-    return "–" if value is None else NAMES[value]
+    return NOTHING if value is None else NAMES[value]
+
+
+def per_cent(share: float | None, places: int = 1) -> str:
+    return NOTHING if share is None else f"{100 * share:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def compared(value: int | None, digit: int) -> str:

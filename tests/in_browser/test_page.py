@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import psycopg
@@ -17,7 +17,17 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.scene import side_by_side
 from tests import browser as chrome
-from tests.browser import ONE, SEVEN, choose, draw, upload, wait_for_answer, wait_for_empty, wait_for_ink
+from tests.browser import (
+    ONE,
+    SEVEN,
+    choose,
+    draw,
+    upload,
+    wait_for_answer,
+    wait_for_empty,
+    wait_for_feedback,
+    wait_for_ink,
+)
 from tests.photographs import EMPTY, LARGE, PHONE, SQUARED, photograph
 from tests.pictures import TOO_LARGE
 from tests.product import Product
@@ -77,11 +87,6 @@ def rows(product: Product, page: Page) -> list[Row]:
 
 def tap(page: Page, name: str) -> None:
     page.locator(".st-key-feedback").get_by_role("button", name=name, exact=True).click()
-
-
-def wait_for_feedback(page: Page) -> None:
-    """Until the buttons, which follow the answer, can be pressed."""
-    expect(page.locator(".st-key-feedback").get_by_role("button", name="Yes, right")).to_be_enabled()
 
 
 def thanks(page: Page) -> None:
@@ -543,7 +548,8 @@ def test_second_button_during_a_stroke_changes_nothing(visit: Visit, product: Pr
     page, answer = visit(), None
     box = chrome.canvas(page)
     x, y = box["x"] + 60, box["y"] + 60
-    for number, button in enumerate(("right", "middle"), 1):
+    buttons: list[Literal["right", "middle"]] = ["right", "middle"]
+    for number, button in enumerate(buttons, 1):
         page.mouse.move(x, y + 40 * number)
         page.mouse.down()
         page.mouse.move(x + 60, y + 40 * number, steps=3)
@@ -579,7 +585,7 @@ def wait_for_strokes(product: Product, page: Page, count: int) -> Any:
         if stored and len(stored[-1]["strokes"]) >= count:
             return stored[-1]["strokes"]
         page.wait_for_timeout(100)
-    raise AssertionError(f"There should be {count} strokes: {stored[-1:]}")
+    raise AssertionError(f"There should be {count} strokes.")
 
 
 @pytest.mark.parametrize("kind", ["touch", "mouse"])

@@ -321,7 +321,7 @@ def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None
 
 
 def test_figures_are_the_apis(page: AppTest) -> None:
-    assert "Yours: 75.0\N{NO-BREAK SPACE}% read right, of 4 with feedback." in html(page)
+    assert "Yours: 3 of 4 with feedback read right." in html(page)
     assert "Everyone’s: no feedback yet." in html(page)
 
 
