@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -33,6 +34,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "360 px": {"viewport": {"width": 360, "height": 740}},
     "200 % text": {},
 }
+MILLISECONDS_TO_SETTLE = 500  # for what the scripts of a page fetch
 TWICE_AS_LARGE = "document.documentElement.style.fontSize = '200%'"
 FIND = "axe.run(document, { resultTypes: ['violations'] })"
 
@@ -50,7 +52,7 @@ PAGES = [
     f"{ADMIN}modelversion/{{version}}/change/",
     f"{ADMIN}modelversion/{{version}}/promote/",
     f"{ADMIN}modelversion/{{version}}/replay/",
-    f"{ADMIN}modelversion/roll-back",
+    "{roll_back}",
     f"{ADMIN}promotion/",
     f"{ADMIN}promotion/{{promotion}}/change/",
     f"{ADMIN}job/",
@@ -97,7 +99,7 @@ def test_no_page_of_the_admin_has_a_serious_finding(live_server: LiveServer, loo
         for path in PAGES:
             answer = page.goto(live_server.url + path.format(**places))
             assert answer and answer.status == 200, path
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(MILLISECONDS_TO_SETTLE)
             found += findings(page)
     assert found == []
 
@@ -116,7 +118,8 @@ def something_of_everything() -> tuple[dict[str, Any], str]:
     client = Client()
     client.force_login(admin)
     places = {"row": row.pk, "version": version.pk, "promotion": Promotion.objects.get().pk, "job": job.pk}
-    return places | {"user": admin.pk}, client.cookies["sessionid"].value
+    places |= {"user": admin.pk, "roll_back": reverse("admin:predictions_modelversion_roll_back")}
+    return places, client.cookies["sessionid"].value
 
 
 @pytest.fixture(scope="module")
