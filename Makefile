@@ -38,6 +38,7 @@ SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 	@touch $@
 
 test: .venv/dev
+	@if command -v npm > /dev/null; then $(MAKE) --silent $(BIOME); else echo "There is no npm here: axe was not asked."; fi
 	@$(VENV)/coverage erase
 	@$(VENV)/coverage run -m pytest -n 2
 	@$(VENV)/coverage combine --quiet

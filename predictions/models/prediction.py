@@ -267,7 +267,7 @@ class Prediction(models.Model):
         permissions = [("export_prediction", "Can export predictions")]
 
     def __str__(self) -> str:
-        return f"{self.digit} ({self.confidence:.0%})"
+        return f"{self.digit} ({100 * self.confidence:.0f}\N{NO-BREAK SPACE}%)"
 
     @classmethod
     def from_reading(cls, reading: "Reading", **fields: Any) -> Self:  # noqa: ANN401
