@@ -76,7 +76,7 @@ def main() -> None:
     print(f"{options.rows:,} rows in {time.monotonic() - started:.0f} s.")
 
 
-def fill_once(folder: Path, rows: int, source: str = "simulation") -> None:
+def fill_once(folder: Path, rows: int, source: str = "api") -> None:
     """Give a database of its own so long a log, unless it has it; `folder` is where `site.set_up` put it."""
     from django.core.management import call_command
 
