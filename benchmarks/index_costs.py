@@ -78,8 +78,8 @@ def used_by(call: Call) -> dict[str, int]:
 
 
 def differences(work: Callable[[], list[float]], index: str, repeats: int) -> list[tuple[float, float]]:
-    """Of each of the work's figures: what the index adds to it, and the figure without the index. Both are the
-    least of what was seen in turns with it and without it: whatever else the machine does only adds."""
+    """Of each of the work's figures: what the index adds to it, and the figure without the index. In turns,
+    and the least of each: whatever else the machine does only adds."""
     kept, without = [], []
     for _ in range(repeats):
         with rolled_back():

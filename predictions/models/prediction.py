@@ -202,8 +202,8 @@ class Prediction(models.Model):
             models.Index(
                 fields=["created_at", "id"], condition=review.CONFLICT, name="prediction_label_conflict"
             ),
-            # A new row doesn't pay for an index that it is not in (docs/performance.md). Most answers are sure;
-            # a filter that lets those through finds a page of them among the newest rows.
+            # A new row doesn't pay for an index that it is not in (docs/performance.md). Most answers are
+            # sure; a filter that lets those through finds a page of them among the newest rows.
             models.Index(
                 fields=["confidence"], condition=Q(confidence__lt=UNSURE), name="prediction_confidence"
             ),
