@@ -36,7 +36,7 @@ def main() -> None:
     client = open_log(options.rows)
     print_prices(options.repeats)
     calls = api_calls(client) | desk_calls(client, options.rows) | background_calls()
-    print_uses(calls, max(3, options.repeats // 2))
+    print_uses(calls, max(2, options.repeats // 4))
 
 
 def print_prices(repeats: int) -> None:

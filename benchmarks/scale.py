@@ -41,7 +41,8 @@ def main() -> None:
         answer(options.answer)
         return
     with ExitStack() as stack:
-        logs = {rows: stack.enter_context(Log(rows)) for rows in options.rows}
+        starting = {rows: Log(rows) for rows in options.rows}
+        logs = {rows: stack.enter_context(log) for rows, log in starting.items()}
         calls = next(iter(logs.values())).calls
         costs = measure(logs, calls["api"], options.rounds)
         costs |= measure(logs, calls["desk"], max(3, options.rounds // 5))
