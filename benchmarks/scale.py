@@ -26,6 +26,7 @@ from benchmarks.simulated_log import REPOSITORY
 
 Costs = dict[int, list[Cost]]
 DRAWN = ["predict", "feedback", "history", "stats", "list, first page", "queue, next 12"]
+DRAWN_LONG = ["export, jsonl", "replay"]
 
 
 def main() -> None:
@@ -47,8 +48,9 @@ def main() -> None:
         costs = measure(logs, calls["api"], options.rounds)
         costs |= measure(logs, calls["desk"], max(3, options.rounds // 5))
         print_ratios(costs)
-        draw(costs, options.picture)
-        print_long(measure(logs, calls["long"], 1))
+        long = measure(logs, calls["long"], 1)
+        print_long(long)
+        draw(costs, long, options.picture)
 
 
 class Log:
@@ -152,8 +154,8 @@ def each_to_shortest(costs: Costs, rows: int) -> float:
     return (cost.cpu / cost.rows) / (shortest.cpu / shortest.rows)
 
 
-def draw(costs: dict[str, Costs], file: Path) -> None:
-    """CPU against the log's length, as ratios with quartiles."""
+def draw(costs: dict[str, Costs], long: dict[str, Costs], file: Path) -> None:
+    """CPU against the log's length, as ratios; with quartiles, where a call was made more than once."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -164,9 +166,13 @@ def draw(costs: dict[str, Costs], file: Path) -> None:
         low, middle, high = zip(*quartiles, strict=True)
         axes.plot(sizes, middle, marker="o", label=name)
         axes.fill_between(sizes, low, high, alpha=0.12)
+    for name in DRAWN_LONG:
+        sizes = sorted(long[name])
+        each = [each_to_shortest(long[name], rows) for rows in sizes]
+        axes.plot(sizes, each, marker="s", linestyle="--", label=f"{name}, a drawing")
     axes.axhline(1.15, color="grey", linestyle=":")
     axes.set(xscale="log", xlabel="rows in the log", ylabel="CPU of a call, as a ratio", ylim=(0.5, 2))
-    axes.legend()
+    axes.legend(fontsize="small")
     figure.savefig(file)
 
 
