@@ -83,8 +83,8 @@ def fill_once(folder: Path, rows: int) -> None:
 
     from training.dataset import load_mnist
 
+    call_command("setup", stdout=sys.stderr)  # an older one gets the newer migrations
     if not (folder / "filled").exists():
-        call_command("setup", stdout=sys.stderr)
         digits = load_mnist(REPOSITORY / "var" / "data").test[:rows]
         copy_log(replace(make_simulation(digits), source="api"), rows)
         (folder / "filled").touch()
