@@ -5,7 +5,7 @@ PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: run setup test lint screenshots loop-demo bench wrk
+.PHONY: run setup test lint screenshots loop-demo bench bench-scale bench-train wrk
 
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
@@ -61,6 +61,14 @@ lint: .venv/dev
 BIOME := node_modules/.bin/biome
 $(BIOME): package-lock.json
 	@npm ci --silent && touch $@
+
+# What a call costs in a log of 10,000, 100,000 and 1,000,000 rows, and how much CPU an accuracy on MNIST takes
+# beside the recipe of PyTorch's examples; docs/performance.md. Both draw docs/*.png anew.
+bench-scale: .venv/dev
+	@$(VENV)/python -m benchmarks.scale
+
+bench-train: .venv/dev
+	@$(VENV)/python -m benchmarks.training_speed
 
 screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots_page

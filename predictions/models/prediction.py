@@ -29,6 +29,8 @@ NOT_A_DIGIT = 10
 DIGITS = [(digit, str(digit)) for digit in range(10)]
 LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
 
+UNSURE = 0.9  # confidence below it is rare
+
 
 class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
     def labelled(self) -> Self:
@@ -136,7 +138,7 @@ class Prediction(models.Model):
         max_length=10, choices=ReviewStatus.choices, default=ReviewStatus.PENDING
     )
     reviewed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     reviewed_at = models.DateTimeField(null=True, blank=True)
     selected_by = models.CharField(
@@ -211,12 +213,23 @@ class Prediction(models.Model):
             models.Index(
                 fields=["created_at", "id"], condition=review.CONFLICT, name="prediction_label_conflict"
             ),
-            models.Index(fields=["confidence"], name="prediction_confidence"),
+            # A new row doesn't pay for an index that it is not in (docs/performance.md). Most answers are
+            # sure; a filter that lets those through finds a page of them among the newest rows.
+            models.Index(
+                fields=["confidence"], condition=Q(confidence__lt=UNSURE), name="prediction_confidence"
+            ),
             # For the list's counts: each value is stored once, so that a million rows take six megabytes.
             models.Index(fields=["digit"], name="prediction_digit"),
             models.Index(fields=["review_status"], name="prediction_review_status"),
-            models.Index(fields=["user_label"], name="prediction_user_label"),
-            models.Index(fields=["true_label"], name="prediction_true_label"),
+            models.Index(
+                fields=["user_label"], condition=Q(user_label__isnull=False), name="prediction_user_label"
+            ),
+            models.Index(
+                fields=["true_label"], condition=Q(true_label__isnull=False), name="prediction_true_label"
+            ),
+            models.Index(
+                fields=["reviewed_by"], condition=Q(reviewed_by__isnull=False), name="prediction_reviewed_by"
+            ),
             models.Index(fields=["source"], name="prediction_source"),
             models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
             models.Index(
