@@ -17,7 +17,7 @@ from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
 from predictions.models.erased import REFUSE_ERASED, ErasedId
-from predictions.models.insert import insert
+from predictions.models.insert import VALUES, insert
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
 from predictions.models.review import SUPERSEDE_REOPENED
 from predictions.models.version import ModelVersion
@@ -300,9 +300,9 @@ class Prediction(models.Model):
 
         Predictions without a visitor can't be told apart, so they count as one visitor's.
         """
-        inserted = insert(self)
-        while not inserted and not self._has_used_id():
-            inserted = insert(self)  # two states of one drawing came at once: one after the other
+        values = {name: getattr(self, name) for name in VALUES}
+        while not (inserted := insert(self.strokes, **values)) and not self._has_used_id():
+            pass  # two states of one drawing came at once: one after the other
         return inserted
 
     def _has_used_id(self) -> bool:

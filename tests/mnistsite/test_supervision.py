@@ -38,10 +38,10 @@ def test_what_is_killed_comes_back_and_a_killed_launcher_leaves_nothing_to_the_n
     first = Product(tmp_path)
     first.wait_until_ready()
     for name, program in (("worker", "worker"), ("drawing page", "streamlit"), ("web server", "gunicorn")):
-        killed = first._running(program)[0]
+        killed = first.running(program)[0]
         killed.kill()
         wait_until(lambda name=name: f"The {name} ended by itself with code -9" in first.printed)
-        wait_until(lambda program=program: first._running(program))
+        wait_until(lambda program=program: first.running(program))
     postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
     wait_until(lambda: "The database ended by itself" in first.printed)
