@@ -33,11 +33,12 @@ from predictions.models import NOT_A_DIGIT, Prediction
 SECONDS_STATS_ARE_KEPT = 10
 Limit = Annotated[int, Query(ge=1, le=100)]
 
+rate_limit = RateLimit(settings.API_RATE)
 api = NinjaAPI(
     title="Handwritten digits",
     version="1",
     renderer=Renderer(),
-    throttle=[RateLimit(settings.API_RATE)],
+    throttle=[rate_limit],
 )
 answer_errors(api)
 
