@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     setup_test_environment()
-    databases = setup_databases(verbosity=0, interactive=False, aliases=["default"])
+    databases = setup_databases(verbosity=0, interactive=False)
     try:
         with override_settings(STORAGES=settings.STORAGES | {"staticfiles": STATIC}):
             failed = fuzz(given.requests, given.seed)
