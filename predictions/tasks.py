@@ -26,7 +26,7 @@ ATTEMPTS = 3
 # A worker that is stopped gives its job back to the queue; one whose database goes away tries again.
 TRIED_AGAIN = RetryStrategy(max_attempts=ATTEMPTS, wait=5, retry_exceptions=[JobAborted, *LOST])
 
-# By name: this work imports torch, which is needed neither by whoever queues a job nor by the worker itself.
+# By name: this work imports torch, which the processes that queue it and the worker itself do without.
 WORK = {
     Job.Kind.TRAIN: "predictions.learning.pipeline.fine_tune",
     Job.Kind.COMPARE: "predictions.learning.gate.compare_with_active",
