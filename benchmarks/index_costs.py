@@ -10,6 +10,7 @@ pairs, on the same table.
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db.models import F
@@ -55,7 +56,7 @@ def print_uses(calls: dict[str, Call], repeats: int) -> None:
     print("|---|---|---:|---:|---:|", flush=True)
     for name, call in calls.items():
         for index, times in used_by(call).items():
-            ((paid, rest),) = differences(lambda call=call: [1e3 * call.measure().database], index, repeats)
+            ((paid, rest),) = differences(partial(database_ms, call), index, repeats)
             print(f"| {name} | {index} | {times} | {rest + paid:.1f} | {rest:.1f} |", flush=True)
 
 
@@ -66,7 +67,11 @@ def read_indexes() -> list[tuple[str, int, int]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute(INDEXES)
-        return cursor.fetchall()
+        return [(str(name), int(scans), int(size)) for name, scans, size in cursor.fetchall()]
+
+
+def database_ms(call: Call) -> list[float]:
+    return [1000 * call.measure().database]
 
 
 def used_by(call: Call) -> dict[str, int]:

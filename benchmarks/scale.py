@@ -110,7 +110,7 @@ def ratios(costs: Costs, rows: int) -> list[float]:
 
 
 def median_ms(costs: Iterable[Cost], field: str) -> float:
-    return 1000 * statistics.median(getattr(cost, field) for cost in costs)
+    return 1000 * float(statistics.median(getattr(cost, field) for cost in costs))
 
 
 def print_ratios(costs: dict[str, Costs]) -> None:

@@ -102,8 +102,16 @@ def settings(epochs: int, seed: int) -> Settings:
     mild = Strength(
         unchanged=0.3, thicker=1.0, thinner=0.5, turn=0.1, slant=0.1, stretch=0.1, bend=0.5, shift=1.0
     )
-    nothing = {"made_up_digits": 0, "slashed_zeros": 0, "non_digits": 0}
-    return Settings(epochs=epochs, seed=seed, batch=128, averaging=0.99, strength=mild, **nothing)
+    return Settings(
+        epochs=epochs,
+        seed=seed,
+        batch=128,
+        averaging=0.99,
+        made_up_digits=0,
+        slashed_zeros=0,
+        non_digits=0,
+        strength=mild,
+    )
 
 
 def train_ours(data_dir: Path, seed: int, epochs: list[int]) -> list[Point]:
