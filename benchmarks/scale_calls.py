@@ -9,7 +9,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -175,6 +175,8 @@ def some_visitors() -> list[uuid.UUID]:
 
 def desk_calls(client: Any, rows: int) -> dict[str, Call]:  # noqa: ANN401
     """Every kind of page; the list has fifty rows on each page."""
+    from django.db import transaction
+
     from predictions.models import ModelVersion, Prediction
 
     site, newest = Site(client), Prediction.objects.latest("created_at")
@@ -208,29 +210,31 @@ def desk_calls(client: Any, rows: int) -> dict[str, Call]:  # noqa: ANN401
         "search by the beginning of an id": f"?q={str(newest.pk)[:6]}",
         "search by visitor": f"?q={newest.visitor}",
     }
+
+    def store(decided: list[dict[str, Any]]) -> None:
+        with transaction.atomic():
+            site.post(f"{LIST}grid/review/", {"decisions": decided})
+            transaction.set_rollback(True)  # or a short log would run out of them
+
     found = {f"list, {name}": site.page(LIST + query) for name, query in lists.items()}
     return found | {
         "one prediction": site.page(f"{LIST}{newest.pk}/change/"),
         "dashboard": site.page("/admin/"),
         "queue, next 12": site.script(f"{LIST}queue/lease/", {"held": [], "skipped": [], "count": 12}),
         "grid, next 50": site.script(f"{LIST}grid/3/", {}),
-        "grid, 50 stored": Call(
-            lambda decisions: site.post(f"{LIST}grid/review/", {"decisions": decisions}),
-            decisions().__next__,
-        ),
+        "grid, 50 stored": Call(store, decisions),
     }
 
 
-def decisions() -> Iterator[list[dict[str, Any]]]:
-    """Fifty of the grid at a time, not yet decided."""
+def decisions() -> list[dict[str, Any]]:
+    """Fifty of the grid."""
     from predictions.models import Prediction
 
     eights = Prediction.objects.all().most_suspicious().filter(digit=8).values("id", "row_version")
-    while True:
-        yield [
-            {"id": str(row["id"]), "row_version": row["row_version"], "status": "accepted", "true_label": 8}
-            for row in eights[:50]
-        ]
+    return [
+        {"id": str(row["id"]), "row_version": row["row_version"], "status": "accepted", "true_label": 8}
+        for row in eights[:50]
+    ]
 
 
 def long_calls() -> dict[str, Call]:
