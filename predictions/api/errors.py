@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.exception import convert_exception_to_response
@@ -110,7 +111,7 @@ class ApiMiddleware:
             return self.get_response(request)
         if request.method == "HEAD":
             request.method = "GET"  # the server, which has not forgotten, sends the headers only
-        return in_the_apis_shape(self.answer(request))
+        return in_the_apis_shape(cast(HttpResponse, self.answer(request)))
 
 
 def answer_directly(request: HttpRequest) -> HttpResponse:

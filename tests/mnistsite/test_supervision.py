@@ -46,7 +46,7 @@ def test_what_is_killed_comes_back_and_a_killed_launcher_leaves_nothing_to_the_n
         killed = first.running(program)[0]
         killed.kill()
         wait_until(partial(says, first, f"The {name} ended by itself with code -9"))
-        wait_until(partial(first._running, program))
+        wait_until(partial(first.running, program))
     postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
     wait_until(partial(says, first, "The database ended by itself"))

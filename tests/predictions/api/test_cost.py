@@ -19,7 +19,7 @@ from tests import samples
 from training.drawings import Hand, draw
 
 MOST = 2.0  # times the work alone; measured where nothing else runs: docs/performance.md
-STROKES = [stroke.tolist() for stroke in samples.strokes().strokes[2]]
+STROKES = [[(float(x), float(y)) for x, y in stroke] for stroke in samples.strokes().strokes[2]]
 
 
 def canvas() -> str:
@@ -45,7 +45,7 @@ def ask(handler: Handler, body: bytes) -> None:
     assert handler.get_response(handler.request_class(environment)).status_code == 201
 
 
-def do_the_work(image: str | None, strokes: list[list[list[float]]] | None) -> None:
+def do_the_work(image: str | None, strokes: list[list[tuple[float, float]]] | None) -> None:
     """Decode, preprocess, read and log."""
     active = serving.active()
     data = base64.b64decode(image.partition(",")[2]) if image else None
