@@ -5,7 +5,7 @@ PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: run setup test lint screenshots loop-demo
+.PHONY: run setup test lint screenshots loop-demo bench bench-scale bench-train wrk
 
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
@@ -22,7 +22,23 @@ loop-demo: .venv/dev
 	@$(DEMO) $(VENV)/python -m benchmarks.loop_demo $(DRAWINGS) --unseen $(UNSEEN) --reviews $(REVIEWS) \
 		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
 
+# The product beside other servers that do the same work; QUICK=1 for a first look in two minutes.
+bench: wrk .venv-bench/peers
+	@$(VENV)/python -m benchmarks.bench $(if $(QUICK),--quick)
+
+wrk:
+	@command -v wrk > /dev/null || { echo "There is no wrk here: apt-get install wrk"; exit 1; }
+
+# The other servers alone: torch, Django and the like are found in .venv, by a .pth file.
+SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+.venv-bench/peers: benchmarks/peers/requirements.txt .venv/dev
+	@$(VENV)/python -m venv --without-pip .venv-bench
+	@$(VENV)/python $(SITE) > $$(.venv-bench/bin/python $(SITE))/product.pth
+	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/peers/requirements.txt
+	@touch $@
+
 test: .venv/dev
+	@if command -v npm > /dev/null; then $(MAKE) --silent $(BIOME); else echo "There is no npm here: axe was not asked."; fi
 	@$(VENV)/coverage erase
 	@$(VENV)/coverage run -m pytest -n 2
 	@$(VENV)/coverage combine --quiet
@@ -45,6 +61,14 @@ lint: .venv/dev
 BIOME := node_modules/.bin/biome
 $(BIOME): package-lock.json
 	@npm ci --silent && touch $@
+
+# What a call costs in a log of 10,000, 100,000 and 1,000,000 rows, and how much CPU an accuracy on MNIST takes
+# beside the recipe of PyTorch's examples; docs/performance.md. Both draw docs/*.png anew.
+bench-scale: .venv/dev
+	@$(VENV)/python -m benchmarks.scale
+
+bench-train: .venv/dev
+	@$(VENV)/python -m benchmarks.training_speed
 
 screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots_page

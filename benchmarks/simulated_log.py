@@ -76,16 +76,17 @@ def main() -> None:
     print(f"{options.rows:,} rows in {time.monotonic() - started:.0f} s.")
 
 
-def fill_once(folder: Path, rows: int, source: str = "simulation") -> None:
-    """Give a database of its own so long a log, unless it has it; `folder` is where `site.set_up` put it."""
+def fill_once(folder: Path, rows: int) -> None:
+    """Give a database of its own so long a log, unless it has it; `folder` is where `site.set_up` put it. Its
+    rows come from the API: made-up ones would be in no export."""
     from django.core.management import call_command
 
     from training.dataset import load_mnist
 
+    call_command("setup", stdout=sys.stderr)  # an older one gets the newer migrations
     if not (folder / "filled").exists():
-        call_command("setup", stdout=sys.stderr)
         digits = load_mnist(REPOSITORY / "var" / "data").test[:rows]
-        copy_log(replace(make_simulation(digits), source=source), rows)
+        copy_log(replace(make_simulation(digits), source="api"), rows)
         (folder / "filled").touch()
 
 

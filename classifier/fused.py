@@ -66,4 +66,5 @@ def _fold(layer: ConvNorm) -> Convolution:
     """A convolution with its batch norm, in CPUs' fastest memory order."""
     folded = fuse_conv_bn_eval(layer.conv, layer.norm)
     weight = folded.weight.detach().contiguous(memory_format=torch.channels_last)
-    return Convolution(weight, folded.bias.detach(), [*folded.stride], [*folded.padding])
+    bias = cast(Tensor, folded.bias).detach()
+    return Convolution(weight, bias, [*folded.stride], [*folded.padding])

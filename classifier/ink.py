@@ -111,7 +111,7 @@ def _stretch(distance: Ink) -> Ink:
     return distance if darkest >= FULL_INK else np.rint(distance * (255 / darkest)).astype(np.uint8)
 
 
-def box_of(ink: Ink, faintest: int) -> tuple[slice, slice] | None:
+def box_of(ink: Ink | Mask, faintest: int) -> tuple[slice, slice] | None:
     """The rows and columns that have ink over `faintest`; None where there is none."""
     rows, columns = (np.flatnonzero(ink.max(axis=axis, initial=0) > faintest) for axis in (1, 0))
     return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else None
@@ -138,7 +138,7 @@ def is_sharp(contrast: Ink | Contrast, mask: Mask) -> bool:
 
     def is_reached(full_ink: float) -> bool:
         """By the sharper quarter of the outline."""
-        return 4 * np.count_nonzero(scaled >= SMALLEST * full_ink) >= len(scaled)
+        return bool(4 * np.count_nonzero(scaled >= SMALLEST * full_ink) >= len(scaled))
 
     # Nearly always, the first tells already.
     return is_reached(float(contrast.max())) or is_reached(float(np.percentile(contrast[mask], 80)))
@@ -148,7 +148,8 @@ def _change(values: Ink | Contrast) -> Ink | Contrast:
     """Between the highest and the lowest of each value and the ones above and below it."""
     padded = np.concatenate([values[:1], values, values[-1:]])
     above, below = padded[:-2], padded[2:]
-    return np.maximum(np.maximum(above, values), below) - np.minimum(np.minimum(above, values), below)
+    highest, lowest = (extreme(extreme(above, values), below) for extreme in (np.maximum, np.minimum))
+    return np.asarray(highest - lowest)
 
 
 def _choose_in_photograph(grey: Contrast) -> Found:

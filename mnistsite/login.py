@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
@@ -54,17 +54,16 @@ def only_one() -> Iterator[None]:
         os.close(folder)
 
 
-def address(request: HttpRequest) -> str:
+def address(request: HttpRequest) -> str | None:
     """The visitor's, as the proxies in front tell it; of IPv6, the network of one household."""
-    given = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-settings.NINJA_NUM_PROXIES :]
-    claimed = given[0].strip() if settings.NINJA_NUM_PROXIES else ""
-    try:
-        found = ip_address(claimed or request.META["REMOTE_ADDR"])
-    except ValueError:
-        found = ip_address(request.META["REMOTE_ADDR"])
-    if isinstance(found, IPv6Address):
-        return str(ip_network((found, 64), strict=False).network_address)
-    return str(found)
+    told = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-settings.NINJA_NUM_PROXIES :]
+    believed = told[:1] if settings.NINJA_NUM_PROXIES else []
+    for text in (*believed, request.META.get("REMOTE_ADDR", "")):
+        with suppress(ValueError):
+            found = ip_address(text.strip())
+            is_network = isinstance(found, IPv6Address)
+            return str(ip_network((found, 64), strict=False)[0] if is_network else found)
+    return None
 
 
 class LockedForm(AuthenticationForm):

@@ -41,11 +41,6 @@ UI_PORT = env.str("UI_PORT", "8501")
 WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=validate.Range(min=1))
 
 
-# One connection for each thread that serves, and a few to spare. (Web processes wait less: impatient() in
-# predictions/database/base.py.)
-POOL = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8, validate=validate.Range(min=1)), "timeout": 3}
-
-
 def database(url: str) -> dict[str, Any]:
     """Django's form of a PostgreSQL URL; all but name, user, password, host and port are options."""
     parts = dict(conninfo_to_dict(url))
@@ -53,8 +48,7 @@ def database(url: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{name: str(parts.pop(key, None) or "") for name, key in names.items()},
-        "OPTIONS": {**parts, "pool": POOL, "connect_timeout": 3},
-        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**parts, "connect_timeout": 3},
     }
 
 
@@ -94,6 +88,16 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+
+# Sites whose pages may call the API from a visitor's browser; it knows no cookies, so they get nothing that
+# they could not fetch themselves. Without any, no request passes through this.
+API_CORS_ORIGINS = words("API_CORS_ORIGINS")
+if API_CORS_ORIGINS:
+    INSTALLED_APPS += ["corsheaders"]
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
+    CORS_ALLOWED_ORIGINS = API_CORS_ORIGINS
+    CORS_URLS_REGEX = r"^/api/"
+    CORS_EXPOSE_HEADERS = ["Retry-After"]
 
 ROOT_URLCONF = "mnistsite.urls"
 LOGIN_URL = "admin:login"
@@ -136,6 +140,7 @@ AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
+FORMAT_MODULE_PATH = "mnistsite.formats"
 USE_I18N = False
 USE_TZ = True
 
@@ -193,7 +198,23 @@ ADMIN_USERNAME = env.str("DJANGO_SUPERUSER_USERNAME", "") or "admin"
 ADMIN_EMAIL = env.str("DJANGO_SUPERUSER_EMAIL", "") or "admin@localhost"
 ADMIN_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", "")
 
+# The drawing page's blue, from pale to deep.
+BLUE = {
+    "50": "#f0f4fe",
+    "100": "#dde6fc",
+    "200": "#c0d1fa",
+    "300": "#a3bffc",
+    "400": "#8fb0ff",
+    "500": "#7399f5",
+    "600": "#2f5bd0",
+    "700": "#274cb0",
+    "800": "#213f8f",
+    "900": "#1e3673",
+    "950": "#152349",
+}
+
 UNFOLD = {
+    "COLORS": {"primary": BLUE},
     "ENVIRONMENT": "predictions.admin.drift.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",

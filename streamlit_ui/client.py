@@ -23,6 +23,9 @@ LATER = {
     "incomplete": "The picture took too long on its way.",
 }
 
+# The API's words for programs, said to visitors.
+SAID = {"unknown_prediction": "That drawing has been deleted."}
+
 # One for all visitors: it keeps connections open and is given no cookies.
 _http = requests.Session()
 _http.mount("http", HTTPAdapter(pool_maxsize=64))
@@ -85,7 +88,7 @@ def _problem(response: requests.Response) -> Exception:
         return TryLaterError(LATER[code], seconds)
     if response.status_code >= 500:
         return TryLaterError("The recogniser is away just now.", seconds)
-    return RefusedError(message)
+    return RefusedError(SAID.get(code, message))
 
 
 def _error(response: requests.Response) -> tuple[str, str]:

@@ -21,7 +21,7 @@ def show() -> None:
         missing = trouble or attempt(history.load, session)
         with st.container(key="answer"):
             answer.show(session.drawn.answer, explain(missing) or INVITATION)
-        feedback.show(session.drawn, session, explain(trouble) if session.drawn.answer else "", "feedback")
+        feedback.show(session.drawn, session, explain(missing) if session.drawn.answer else "", "feedback")
     with st.container(key="history"):
         history.show(session)
     retry(missing)

@@ -21,6 +21,8 @@ STEPS = {
     "input": ("Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees.", ""),
     "saliency": ("What mattered", "Orange ink spoke for the answer, blue ink against it.", ""),
 }
+# A drawing of the pad, which sends white on black, in the colours of the pad's paper.
+DRAWN = ("Drawing", "As you drew it.", "smooth drawn")
 
 
 def show() -> None:
@@ -28,7 +30,7 @@ def show() -> None:
     with st.spinner("One moment …"):
         trouble = attempt(load, session) or attempt(show_steps, session) or attempt(show_model, session)
     if trouble:
-        st.html(f'<p class="quiet">{explain(trouble)}</p>')
+        st.html(f'<p class="quiet">{html.escape(explain(trouble))}</p>')
     retry(trouble)
 
 
@@ -36,7 +38,11 @@ def show_steps(session: Session) -> None:
     st.html('<h2 class="heading">Your last drawing, step by step</h2>')
     if session.history:
         answer = session.history[0]
-        st.html(steps(answer, client.explanation(answer["id"])))
+        try:
+            st.html(steps(answer, client.explanation(answer["id"])))
+        except client.RefusedError:  # deleted elsewhere: the list is to be fetched again
+            session.history = None
+            raise
     else:
         st.html('<p class="quiet">Draw a digit first; then its way through the model is shown here.</p>')
 
@@ -44,7 +50,7 @@ def show_steps(session: Session) -> None:
 def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     """A step for each picture that there is, and the answer."""
     taken = [name for name in STEPS if pictures[name]]
-    figures = "".join(step(number, name, pictures[name]) for number, name in enumerate(taken, 1))
+    figures = "".join(step(number, name, pictures) for number, name in enumerate(taken, 1))
     sure = REASONS.get(answer["reason"] or "") or f"{per_cent(answer['confidence'])} sure"
     words = f"{sure}, by model {html.escape(answer['model_version'])}."
     return (
@@ -53,10 +59,11 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     )
 
 
-def step(number: int, name: str, file: str) -> str:
-    title, text, look = STEPS[name]
+def step(number: int, name: str, pictures: dict[str, Any]) -> str:
+    is_drawn = name == "drawing" and not pictures["mask"]
+    title, text, look = DRAWN if is_drawn else STEPS[name]
     return (
-        f"<figure>{picture(file, title, f'pixels large {look}')}"
+        f'<figure><div class="paper">{picture(pictures[name], title, f"pixels large {look}")}</div>'
         f"<figcaption><strong>{number}. {title}</strong>{text}</figcaption></figure>"
     )
 

@@ -16,6 +16,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   done();
   find("p").textContent = said;
   find(".take-back").hidden = !back;
+  find(".take-back").textContent = back;
   find(".take-back").onclick = () => setTriggerValue("back", true);
   find(".right").dataset.label = digit;
   for (const button of parentElement.querySelectorAll("[data-label]")) {

@@ -24,14 +24,14 @@ def say(turn: Turn, label: int, session: Session) -> None:
     a visitor who draws on need not wait for the API. The second of two taps says nothing."""
     if turn.answer and not turn.claim:
         turn.claim = Claim(turn.answer, label, session.drawing if turn is session.drawn else None)
-        turn.answer = None
+        turn.answer, turn.refusal = None, ""
         session.make_room(turn)
 
 
 def take_back(turn: Turn, session: Session) -> None:
     """Take the last word back. Its drawing returns, unless another one was begun."""
     if turn.thanks and not turn.claim:
-        turn.claim = Claim(turn.thanks.answer, None)
+        turn.claim, turn.refusal = Claim(turn.thanks.answer, None), ""
         if turn.thanks.drawing and not session.drawing:
             session.new_paper(turn.thanks.drawing)
 
@@ -39,18 +39,18 @@ def take_back(turn: Turn, session: Session) -> None:
 def settle(turn: Turn, session: Session) -> None:
     """Send what the visitor said, if that is still to be sent.
 
-    Raises TryLaterError and keeps it for the next try, or RefusedError and drops it.
+    Raises TryLaterError and keeps it for the next try. What is refused is dropped, and the reason shown until
+    the visitor says something else: the page may run again before anybody has read it.
     """
     claim = turn.claim
     if claim is None:
         return
     try:
         _send(claim, session.address)
-    except client.RefusedError:
-        turn.claim = turn.thanks = None
-        raise
+        turn.thanks = claim if claim.label is not None else None
+    except client.RefusedError as refused:
+        turn.thanks, turn.refusal = None, f"That was not noted. {refused}"
     turn.claim = None
-    turn.thanks = claim if claim.label is not None else None
     session.history = session.stats = None
 
 
@@ -69,8 +69,8 @@ def show(turn: Turn, session: Session, trouble: str, key: str) -> None:
         data={
             "prediction": answer["id"] if answer else None,
             "digit": answer["digit"] if answer else None,
-            "said": trouble or _thanks(turn) or QUESTION,
-            "back": turn.thanks is not None and not trouble,
+            "said": trouble or turn.refusal or _thanks(turn) or QUESTION,
+            "back": "" if trouble else _way_back(turn),
         },
         on_word_change=lambda: take_tap(turn, session, st.session_state[key]["word"]),
         on_back_change=lambda: take_back(turn, session),
@@ -85,9 +85,20 @@ def take_tap(turn: Turn, session: Session, word: dict[str, Any]) -> None:
 
 def _thanks(turn: Turn) -> str:
     """For the last drawing; with the next one's answer on show it must not seem to be meant for that."""
+    if turn.thanks is None or turn.thanks.label is None:
+        return ""
+    if turn.answer:
+        return f"Noted: {_name(turn.thanks.label)}. Is this {_name(turn.answer['digit'])}?"
+    return f"Thank you! Noted as {_name(turn.thanks.label)}."
+
+
+def _way_back(turn: Turn) -> str:
+    """The words on the button that takes the last drawing's label back; none without one."""
     if turn.thanks is None:
         return ""
-    label = turn.thanks.label
-    if turn.answer:
-        return f"Noted: {'not a digit' if label == NOT_A_DIGIT else label}. And this one?"
-    return f"Thank you! Noted as {'not a digit' if label == NOT_A_DIGIT else f'a {label}'}."
+    is_past = turn.answer and turn.thanks.label != NOT_A_DIGIT
+    return f"Take the {turn.thanks.label} back" if is_past else "Take it back" if turn.answer else "Take back"
+
+
+def _name(label: int) -> str:
+    return "not a digit" if label == NOT_A_DIGIT else f"an {label}" if label == 8 else f"a {label}"

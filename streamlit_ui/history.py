@@ -1,7 +1,8 @@
 """This visitor's drawings and figures, below the pad."""
 
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,6 +68,7 @@ def show(session: Session) -> None:
 def act(step: Callable[[Session], None], session: Session) -> None:
     if trouble := attempt(step, session):
         st.warning(explain(trouble))
+        session.history = session.stats = None  # it may have been deleted elsewhere
     else:
         st.rerun()
 
@@ -78,8 +80,7 @@ def figures(stats: dict[str, Any]) -> str:
 def figure(whose: str, counts: dict[str, Any]) -> str:
     if not counts["labelled"]:
         return f"{whose}: no feedback yet."
-    share = f"{100 * counts['accuracy']:.1f}\N{NO-BREAK SPACE}%"
-    return f"{whose}: {share} read right, of {counts['labelled']:,} with feedback."
+    return f"{whose}: {counts['correct']:,} of {counts['labelled']:,} with feedback read right."
 
 
 def table(answers: list[Answer]) -> str:
@@ -99,5 +100,14 @@ def _row(answer: Answer) -> str:
 
 
 def _when(moment: str) -> str:
-    zone = ZoneInfo(st.context.timezone or "UTC")
+    zone = find_zone(st.context.timezone, st.context.timezone_offset)
     return datetime.fromisoformat(moment).astimezone(zone).strftime("%d %b, %H:%M")
+
+
+def find_zone(name: Any, minutes_behind: Any) -> tzinfo:  # noqa: ANN401
+    """The time zone of that name, else that so far behind UTC, else UTC: a browser may say anything."""
+    with suppress(KeyError, OSError, TypeError, ValueError):
+        return ZoneInfo(name)
+    with suppress(OverflowError, TypeError, ValueError):
+        return timezone(timedelta(minutes=-minutes_behind))
+    return UTC

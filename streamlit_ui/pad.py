@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit_drawable_canvas import st_canvas
 
-from streamlit_ui.session import Drawing, Session, Stroke
+from streamlit_ui.session import Drawing, Session
+from streamlit_ui.strokes import SIZE, stroke
 
-SIZE = 280
 _CANVAS = "streamlit-drawable-canvas.streamlit_drawable_canvas"
 
 
@@ -60,7 +60,7 @@ def pad(session: Session, on_clear: Callable[[], None]) -> None:
 
 def _following(before: Drawing | None, canvas: dict[str, Any], image: bytes | None) -> Drawing | None:
     """The drawing on the canvas. The same state keeps its id, so that a retry is the same prediction."""
-    strokes = [_stroke(drawn["path"]) for drawn in canvas["objects"]]
+    strokes = [stroke(drawn["path"]) for drawn in canvas["objects"]]
     if before and before.strokes == strokes:
         return before
     if not strokes or not image:
@@ -72,8 +72,3 @@ def _following(before: Drawing | None, canvas: dict[str, Any], image: bytes | No
         image=base64.b64encode(image).decode(),
         canvas=canvas,
     )
-
-
-def _stroke(path: list[list[Any]]) -> Stroke:
-    """The points of an SVG path of M, Q and L commands: the pen was where the curves' controls are."""
-    return [[round(min(max(value, 0), SIZE), 1) for value in command[1:3]] for command in path]

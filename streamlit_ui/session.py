@@ -39,6 +39,7 @@ class Turn:
     answer: Answer | None = None
     claim: Claim | None = None  # said by the visitor, not yet accepted by the API
     thanks: Claim | None = None  # the last one that was accepted
+    refusal: str = ""  # why the last one was not
 
 
 def _number() -> int:

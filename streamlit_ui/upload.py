@@ -1,5 +1,6 @@
 """The second tab: a photo or scan of one digit."""
 
+import html
 import uuid
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,11 @@ def show() -> None:
             session.upload, session, explain(trouble) if session.upload.answer else "", "upload-feedback"
         )
     missing = attempt(load_pictures, session)
-    if session.pictures:
-        place.html(compare(session.pictures))
+    place.html(
+        compare(session.pictures)
+        if session.pictures
+        else f'<p class="quiet">{html.escape(explain(missing))}</p>'
+    )
     retry(trouble or missing)
 
 

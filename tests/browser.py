@@ -166,6 +166,11 @@ def wait_for_answer(page: Page, after: str | None = None) -> str:
     return shown.get_attribute("data-prediction") or ""
 
 
+def wait_for_feedback(page: Page) -> None:
+    """Until the buttons, which follow the answer, can be pressed."""
+    expect(page.locator(".st-key-feedback").get_by_role("button", name="Yes, right")).to_be_enabled()
+
+
 def wait_for_empty(page: Page) -> None:
     """Until pad and answer are ready for the next drawing."""
     page.locator(".st-key-answer .empty").wait_for()

@@ -4,6 +4,7 @@ import base64
 import io
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -70,12 +71,15 @@ def pytest_sessionfinish() -> None:
 def fresh_cache() -> None:
     """Rate limits and figures of one test must not reach the next."""
     cache.clear()
+    if "predictions.api.views" in sys.modules:
+        sys.modules["predictions.api.views"].rate_limit.buckets.clear()
 
 
 @pytest.fixture
 def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     """The shipped model, active; looked up at every request, since every test has its own rows."""
     monkeypatch.setattr(serving, "SECONDS_BETWEEN_LOOKS", -1.0)
+    monkeypatch.setattr(serving, "_active", None)
     return ModelVersion.objects.install_shipped()
 
 

@@ -76,15 +76,15 @@ class Product:
         return self.children()[0].environ()["DATABASE_URL"]
 
     def web_processes(self) -> list[psutil.Process]:
-        return self._running("gunicorn")
+        return self.running("gunicorn")
 
     def worker_processes(self) -> list[psutil.Process]:
-        return self._running("manage.py worker")
+        return self.running("manage.py worker")
 
     def page_processes(self) -> list[psutil.Process]:
-        return self._running("streamlit")
+        return self.running("streamlit")
 
-    def _running(self, program: str) -> list[psutil.Process]:
+    def running(self, program: str) -> list[psutil.Process]:
         return [child for child in self.children() if program in " ".join(child.cmdline())]
 
     def children(self) -> list[psutil.Process]:

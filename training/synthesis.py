@@ -27,7 +27,7 @@ def digits(count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) digits, each in a style, shape and pen of its own, and their labels."""
     chosen = [STYLES[number] for number in rng.integers(0, len(STYLES), count)]
     drawings = [_render(_write(style, rng), rng) for _, style in chosen]
-    return np.stack(drawings), np.array([digit for digit, _ in chosen])
+    return _stack(drawings), np.array([digit for digit, _ in chosen], np.int64)
 
 
 def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
@@ -42,14 +42,19 @@ def non_digits(count: int, source: Images, rng: np.random.Generator) -> tuple[Im
         (0.10, lambda: _turn(source[rng.integers(len(source))], rng)),
     ]
     chosen = rng.choice(len(kinds), count, p=[share for share, _ in kinds])
-    return np.stack([kinds[kind][1]() for kind in chosen]), np.full(count, NOT_A_DIGIT)
+    return _stack([kinds[kind][1]() for kind in chosen]), np.full(count, NOT_A_DIGIT)
 
 
 def slash_zeros(count: int, zeros: Images, rng: np.random.Generator) -> tuple[Images, Labels]:
     """Return (count, 28, 28) of real zeros with what other hands add to them, a slash, a bar or a dot, and
     their labels. All but that is a real hand's."""
     chosen = zeros[rng.integers(0, len(zeros), count)]
-    return np.stack([_slash_zero(zero, rng) for zero in chosen]), np.zeros(count, np.int64)
+    return _stack([_slash_zero(zero, rng) for zero in chosen]), np.zeros(count, np.int64)
+
+
+def _stack(drawings: list[Images]) -> Images:
+    """(n, 28, 28), also where there are none."""
+    return np.array(drawings, np.uint8).reshape(-1, 28, 28)
 
 
 def _slash_zero(zero: Images, rng: np.random.Generator) -> Images:

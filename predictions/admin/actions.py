@@ -49,9 +49,9 @@ class ReviewActions(MixinBase):
         form_class: type[ConfirmForm],
     ) -> HttpResponse | None:
         """Ask first; review the rows once the answer is there."""
-        form = form_class(
-            request.POST if "as_of" in request.POST else None, initial={"as_of": timezone.now()}
-        )
+        # With its offset: without, an hour of every autumn would be ambiguous.
+        now = timezone.now().isoformat()
+        form = form_class(request.POST if "as_of" in request.POST else None, initial={"as_of": now})
         if not form.is_valid():
             return self.ask(request, queryset, action, form)
         with take_time():

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
+from predictions.admin.show import NOTHING, per_cent
 from predictions.models import DriftMonitor
 
 
@@ -44,7 +45,7 @@ class DriftMonitorAdmin(ReadOnlyAdmin):
 
     @display(description="Drift")
     def shown_banner(self, monitor: DriftMonitor) -> str:
-        return monitor.banner() or "none"
+        return monitor.banner() or NOTHING
 
     @display(description="Alarms")
     def found(self, monitor: DriftMonitor) -> str:
@@ -56,7 +57,7 @@ class DriftMonitorAdmin(ReadOnlyAdmin):
 
     @display(description="Accuracy on reviewed")
     def shown_accuracy(self, monitor: DriftMonitor) -> str:
-        return "–" if monitor.accuracy is None else f"{monitor.accuracy:.2%}"
+        return per_cent(monitor.accuracy, 2)
 
     @admin.action(description="Acknowledge the drift and sum up anew", permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[DriftMonitor]) -> None:

@@ -21,18 +21,18 @@ class TimeRange(RangeDateTimeFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> QuerySet[Prediction]:
         for end, lookup, clock in (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59.999999")):
             day, time = (self.used_parameters.get(f"{self.field_path}_{end}_{part}") for part in (0, 1))
-            if at := moment(f"{day} {time or clock}"):
+            if at := moment(f"{day} {time or clock}", later=end == "to"):
                 queryset = queryset.filter(**{f"{self.field_path}__{lookup}": at})
         return queryset
 
 
-def moment(text: str) -> datetime | None:
-    """None for what is no date or time."""
+def moment(text: str, *, later: bool) -> datetime | None:
+    """None for what is no date or time. In autumn an hour happens twice: the `later` one, or the earlier."""
     try:
         naive = parse_datetime(text)
     except ValueError:
         return None
-    return naive and make_aware(naive)
+    return naive and make_aware(naive.replace(fold=int(later)))
 
 
 class RightOrWrong(RadioFilter):

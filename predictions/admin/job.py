@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
-from predictions.admin.show import thumbnail
+from predictions.admin.show import NOTHING, per_cent, thumbnail
 from predictions.models import Job, Prediction
 
 # So many changed drawings of a replay are shown as pictures.
@@ -59,13 +59,15 @@ class JobAdmin(ReadOnlyAdmin):
 
     @display(description="Progress")
     def shown_progress(self, job: Job) -> str:
-        return format_html('<progress value="{}" max="1"></progress> {}', job.progress, f"{job.progress:.0%}")
+        return format_html(
+            '<progress value="{}" max="1"></progress> {}', job.progress, per_cent(job.progress, 0)
+        )
 
     @display(description="Result")
     def outcome(self, job: Job) -> str:
         if job.result and job.kind == Job.Kind.REPLAY:
             return replay_report(job.result)
-        return format_html("<pre>{}</pre>", json.dumps(job.result, indent=2)) if job.result else "–"
+        return format_html("<pre>{}</pre>", json.dumps(job.result, indent=2)) if job.result else NOTHING
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

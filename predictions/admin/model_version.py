@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from predictions.admin.base import ReadOnlyAdmin
+from predictions.admin.show import NOTHING, per_cent
 from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVersion, Promotion
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 VERSIONS = "admin:predictions_modelversion_changelist"
 JOBS = "admin:predictions_job_changelist"
+ABOUT = ["name", "active", "created_at", "parent"]
+SOURCES = ["data_fingerprint", "seed", "code_version"]
 
 
 def gate_table(decision: "Decision | None") -> SafeString:
@@ -53,17 +56,15 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ["name", "is_active", "test_accuracy", "passed", "parent", "seed", "created_at"]
     list_select_related = False
     search_fields = ["name"]
-    fields = [
-        "name",
-        "active",
-        "created_at",
-        "parent",
-        "gate_decision",
-        "measured",
-        "drawings",
-        "data_fingerprint",
-        "seed",
-        "code_version",
+    fieldsets = [
+        (
+            None,
+            {"fields": ["name", "active", "created_at", "parent", "gate_decision", "measured", "drawings"]},
+        ),
+        (
+            "To make it again",
+            {"fields": ["data_fingerprint", "seed", "code_version"], "classes": ["collapse"]},
+        ),
     ]
     actions_list = ["train_now", "roll_back"]
     actions_detail = ["promote", "compare", "replay"]
@@ -71,6 +72,14 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         versions = super().get_queryset(request).select_related("parent")
         return versions.defer("parent__dataset", "parent__metrics")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        """All but those that say nothing of the version that answers already."""
+        actions: list[Any] = super().get_actions_detail(request, object_id)
+        version = self.get_object(request, str(object_id))
+        if version is None or not version.active:
+            return actions
+        return [action for action in actions if action.method.__name__ not in {"promote", "compare"}]
 
     def has_promote_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
         return request.user.has_perm("predictions.promote_modelversion")
@@ -88,7 +97,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @display(description="MNIST test accuracy")
     def test_accuracy(self, version: ModelVersion) -> str:
-        return f"{version.metrics['sets']['mnist_test']['accuracy']:.2%}"
+        return per_cent(version.metrics["sets"]["mnist_test"]["accuracy"], 2)
 
     @display(description="Gate")
     def gate_decision(self, version: ModelVersion) -> str:
@@ -100,7 +109,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @display(description="Reviewed drawings")
     def drawings(self, version: ModelVersion) -> str:
-        return ", ".join(f"{len(rows):,} {side}" for side, rows in version.dataset.items()) or "none"
+        return ", ".join(f"{len(rows):,} {side}" for side, rows in version.dataset.items()) or NOTHING
 
     @action(description="Promote", permissions=["promote"])
     def promote(self, request: HttpRequest, object_id: str) -> HttpResponse:

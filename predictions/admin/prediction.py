@@ -161,7 +161,7 @@ class PredictionAdmin(
 
     @display(description="Confidence")
     def shown_confidence(self, prediction: Prediction) -> str:
-        return f"{prediction.confidence:.1%}"
+        return show.per_cent(prediction.confidence)
 
     @display(description="Visitor said")
     def visitor_said(self, prediction: Prediction) -> str:

@@ -13,7 +13,9 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_POST, require_safe
 from ninja import Schema
 from pydantic import Field, ValidationError
 
@@ -24,6 +26,7 @@ from predictions.models import Prediction, StaleRowError
 GRID_ROWS = 50
 NAMED_ROWS = 1000  # in one request; a page whose operator undoes often holds many
 COUNTED_ROWS = 10_000
+SIGNED_OUT = "You are signed out."
 STALE = "Somebody else changed or deleted that drawing meanwhile. Their decision stands."
 
 View = Callable[..., HttpResponse]
@@ -60,15 +63,17 @@ class Decision(Seen):
 
         Raises StaleRowError where another one does.
         """
-        decided = {"review_status": self.status, "true_label": self.true_label, "reviewed_by": user}
-        row = (
-            Prediction.objects.without_blobs()
-            .filter(pk=self.id, row_version=self.row_version + 1, **decided)
-            .first()
-        )
+        row = Prediction.objects.without_blobs().filter(self.as_stored(user)).first()
         if row is None:
             raise StaleRowError
         return row
+
+    def as_seen(self) -> Q:
+        return Q(pk=self.id, row_version=self.row_version)
+
+    def as_stored(self, user: Any) -> Q:  # noqa: ANN401
+        decided = {"review_status": self.status, "true_label": self.true_label, "reviewed_by": user}
+        return Q(pk=self.id, row_version=self.row_version + 1, **decided)
 
 
 class Decisions(Schema):
@@ -159,18 +164,16 @@ def undo(request: HttpRequest) -> JsonResponse:
 @transaction.atomic
 def review_grid(request: HttpRequest) -> JsonResponse:
     """Store the decisions about a grid, those alike at once; count rows that others changed meanwhile."""
-    alike: dict[tuple[str, int | None], list[Q]] = defaultdict(list)
     decisions = read(request, Decisions).decisions
+    alike: dict[tuple[str, int | None], list[Q]] = defaultdict(list)
     for decision in decisions:
-        row = Q(pk=decision.id, row_version=decision.row_version)
-        alike[decision.status, decision.true_label].append(row)
-    stored = sum(
-        Prediction.objects.filter(reduce(or_, rows)).review(
-            request.user, *decided, selected_by=Prediction.SelectedBy.GRID
-        )
-        for decided, rows in alike.items()
-    )
-    return JsonResponse({"stale": len(decisions) - stored})
+        alike[decision.status, decision.true_label].append(decision.as_seen())
+    for decided, rows in alike.items():
+        fresh = Prediction.objects.filter(reduce(or_, rows))
+        fresh.review(request.user, *decided, selected_by=Prediction.SelectedBy.GRID)
+    standing = Prediction.objects.filter(pk__in=[decision.id for decision in decisions])
+    stored = reduce(or_, (decision.as_stored(request.user) for decision in decisions), Q(pk=None))
+    return JsonResponse({"stale": len(decisions) - standing.filter(stored).count()})
 
 
 def grid_rows(request: HttpRequest, digit: int) -> JsonResponse:
@@ -186,34 +189,50 @@ class QueueViews(MixinBase):
 
     def get_urls(self) -> list[URLPattern]:
         views: list[tuple[str, str, View]] = [
-            ("queue/", "queue", require_GET(self.queue_page)),
-            ("queue/lease/", "queue_lease", require_POST(lease)),
-            ("queue/review/", "queue_review", require_POST(review)),
-            ("queue/undo/", "queue_undo", require_POST(undo)),
-            ("grid/", "grid", require_GET(self.grid_page)),
-            ("grid/<int:digit>/", "grid_rows", require_POST(grid_rows)),
-            ("grid/review/", "grid_review", require_POST(review_grid)),
+            ("queue/", "queue", self.for_operators(require_safe(self.queue_page))),
+            ("queue/lease/", "queue_lease", self.for_scripts(lease)),
+            ("queue/review/", "queue_review", self.for_scripts(review)),
+            ("queue/undo/", "queue_undo", self.for_scripts(undo)),
+            ("grid/", "grid", self.for_operators(require_safe(self.grid_page))),
+            ("grid/<int:digit>/", "grid_rows", self.for_scripts(grid_rows)),
+            ("grid/review/", "grid_review", self.for_scripts(review_grid)),
         ]
-        urls = [
-            path(route, self.for_operators(view), name=f"predictions_prediction_{name}")
-            for route, name, view in views
-        ]
+        urls = [path(route, view, name=f"predictions_prediction_{name}") for route, name, view in views]
         return [*urls, *super().get_urls()]
 
     def for_operators(self, view: View) -> View:
-        """Ask for the permission to change predictions; answer bad or stale decisions with a message."""
+        """Ask for the permission to change predictions."""
 
         def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:  # noqa: ANN401
             if not self.has_change_permission(request):
                 raise PermissionDenied
+            return view(request, **arguments)
+
+        return self.admin_site.admin_view(checked)
+
+    def for_scripts(self, view: View) -> View:
+        """Tell the page in words what can't be done; a redirection to the sign-in page would not."""
+        allowed = self.for_operators(require_POST(view))
+
+        def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:  # noqa: ANN401
+            if obstacle := self.obstacle(request):
+                return JsonResponse({"message": obstacle}, status=401)
             try:
-                return view(request, **arguments)
+                return allowed(request, **arguments)
             except InvalidBodyError as error:
                 return JsonResponse({"message": str(error)}, status=400)
             except StaleRowError:
                 return JsonResponse({"message": STALE}, status=409)
 
-        return self.admin_site.admin_view(checked)
+        return answer
+
+    def obstacle(self, request: HttpRequest) -> str:
+        """Why nothing can be stored for the page's operator, who may have signed out, or as somebody else."""
+        if not self.admin_site.has_permission(request):
+            return SIGNED_OUT
+        if request.headers.get("X-Operator", str(request.user.pk)) != str(request.user.pk):
+            return f"You are signed in as {request.user} now, and this page is somebody else's."
+        return ""
 
     def queue_page(self, request: HttpRequest) -> HttpResponse:
         return self.page(request, "predictions/queue.html", "Review queue")
@@ -221,6 +240,7 @@ class QueueViews(MixinBase):
     def grid_page(self, request: HttpRequest) -> HttpResponse:
         return self.page(request, "predictions/grid.html", "Review grid")
 
+    @method_decorator(ensure_csrf_cookie)
     def page(self, request: HttpRequest, template: str, title: str) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "title": title, "digits": range(10)}
         return render(request, template, context)

@@ -12,6 +12,7 @@ from predictions import pictures
 from predictions.models import LABELS, Prediction
 
 NAMES = dict(LABELS)
+NOTHING = "–"
 LARGEST_DRAWING = 560  # pixels
 
 
@@ -29,7 +30,8 @@ def drawing_png(prediction: Prediction) -> bytes:
 
 
 def thumbnail(prediction: Prediction) -> SafeString:
-    return format_html('<img class="desk-thumbnail" src="{}" alt="">', input_uri(prediction))
+    picture = '<img class="desk-thumbnail" src="{}" alt="A drawing read as {}">'
+    return format_html(picture, input_uri(prediction), prediction.digit)
 
 
 def drawing_url(prediction: Prediction) -> str:
@@ -51,7 +53,11 @@ def status(prediction: Prediction) -> SafeString:
 
 
 def label(value: int | None) -> str:
-    return "–" if value is None else NAMES[value]
+    return NOTHING if value is None else NAMES[value]
+
+
+def per_cent(share: float | None, places: int = 1) -> str:
+    return NOTHING if share is None else f"{100 * share:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def compared(value: int | None, digit: int) -> str:

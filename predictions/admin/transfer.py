@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from predictions.admin.base import MixinBase
@@ -41,7 +41,7 @@ class TransferViews(MixinBase):
             path("transfer/", view(self.transfer_page), name="predictions_prediction_transfer"),
             path(
                 "export/<str:name>/",
-                view(require_GET(self.export_view)),
+                view(require_safe(self.export_view)),
                 name="predictions_prediction_export",
             ),
             *super().get_urls(),
@@ -53,8 +53,8 @@ class TransferViews(MixinBase):
         if name not in FORMATS:
             raise Http404
         filename, parts = FORMATS[name]
-        pieces = streamed(parts)
-        first = next(pieces)  # so that a database that is away is answered with 503
+        pieces = iter(()) if request.method == "HEAD" else streamed(parts)
+        first = next(pieces, b"")  # so that a database that is away is answered with 503
         answer = StreamingHttpResponse(chain([first], pieces), content_type="application/octet-stream")
         answer["Content-Disposition"] = f'attachment; filename="{filename}"'
         return answer

@@ -140,13 +140,21 @@ CUT = "(cut out)"
 def parse_json(text: bytes) -> Any:  # noqa: ANN401
     """As json.loads, which copies a text twice: so the picture in a large one is parsed by itself."""
     if len(text) <= SMALL:
-        return orjson.loads(text) if text else {}
+        return parse_small_json(text) if text else {}
     rest, picture = cut_picture(text)
     del text
     data = json.loads(rest)
     if isinstance(data, dict) and data.get("image") == CUT:
         data["image"] = json.loads(picture)
     return data
+
+
+def parse_small_json(text: bytes) -> Any:  # noqa: ANN401
+    """Quickly; what orjson refuses may still be JSON as the standard library reads it."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def cut_picture(text: bytes) -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.exception import convert_exception_to_response
@@ -94,7 +95,7 @@ class ApiMiddleware:
     """Answers the API's requests at once: sessions, messages and forms, which the rest of the middleware is
     for, are not the API's. Errors that Django answers itself, such as 404 and 405, get the API's shape.
 
-    Compressed bodies are refused here, since nobody would read them.
+    Compressed bodies are refused here, since nobody would read them; HEAD becomes GET, which ninja knows.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -108,7 +109,9 @@ class ApiMiddleware:
             return error(415, "unsupported_encoding", "Send the body as it is, without a Content-Encoding.")
         if request.path.startswith("/api/docs"):  # a page
             return self.get_response(request)
-        return in_the_apis_shape(self.answer(request))
+        if request.method == "HEAD":
+            request.method = "GET"  # the server, which has not forgotten, sends the headers only
+        return in_the_apis_shape(cast(HttpResponse, self.answer(request)))
 
 
 def answer_directly(request: HttpRequest) -> HttpResponse:
@@ -126,5 +129,5 @@ def in_the_apis_shape(response: HttpResponse) -> HttpResponse:
     code = {404: "not_found", 405: "method_not_allowed"}.get(response.status_code, "refused")
     answer = error(response.status_code, code, response.reason_phrase)
     if "Allow" in response:  # HTTP wants it with 405
-        answer["Allow"] = response["Allow"]
+        answer["Allow"] = response["Allow"].replace("GET", "GET, HEAD")
     return answer

@@ -3,6 +3,7 @@
 Django looks for `DatabaseWrapper` here, since `impatient` names this package as the engine.
 """
 
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from psycopg.errors import _WaitTimeout
 
 SECONDS_FOR_A_STATEMENT = 3
 SECONDS_FOR_A_LOCK = 0.8
-# A server that is well ends a statement itself; one that is silent for longer is frozen, or cut off. A
-# connection that is taken from the pool is only asked whether it is there.
+# A server that is well ends a statement itself; one that is silent for longer is frozen, or cut off. One that
+# nobody has heard of lately is asked first whether it is there.
 SECONDS_OF_SILENCE = 3.5
-SECONDS_TO_BE_THERE = 0.8
+SECONDS_TO_BE_THERE = 1.0
+SECONDS_HEARD = 0.5
 # For work on any number of rows.
 SECONDS_FOR_MANY_ROWS = 600
 # A database that was away is looked for again after this long.
@@ -30,19 +32,12 @@ Result = TypeVar("Result")
 
 
 def impatient(database: dict[str, Any]) -> dict[str, Any]:
-    """These settings of a database with the limits above.
-
-    (A pool that went on trying to connect, with growing pauses, would find a database late that is back.)
-    """
+    """These settings of a database with the limits above, and a connection for each thread that stays."""
     given = database["OPTIONS"]
     limits = f"-c statement_timeout={SECONDS_FOR_A_STATEMENT}s -c lock_timeout={SECONDS_FOR_A_LOCK}s"
-    pool = {"timeout": SECONDS_TO_BE_THERE, "reconnect_timeout": 0.5, "connection_class": Connection}
-    options = {
-        "options": f"{given.get('options', '')} {limits}".strip(),
-        "pool": given["pool"] | pool,
-        "connect_timeout": 2,
-    }
-    return database | {"ENGINE": "predictions.database", "OPTIONS": given | options}
+    options = {"options": f"{given.get('options', '')} {limits}".strip(), "connect_timeout": 2}
+    staying = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    return database | staying | {"ENGINE": "predictions.database", "OPTIONS": given | options}
 
 
 class Outage:
@@ -75,11 +70,14 @@ outage = Outage()
 class Connection(psycopg.Connection[Any]):
     """Does not wait for a server that is silent for longer than `patience`, in seconds."""
 
-    patience = SECONDS_TO_BE_THERE
+    patience = SECONDS_OF_SILENCE
+    heard_at = float("-inf")  # by any of this process's connections
 
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
         try:
-            return super().wait(gen, interval, timeout or self.patience)
+            result = super().wait(gen, interval, timeout or self.patience)
+            Connection.heard_at = time.monotonic()
+            return result
         except _WaitTimeout:
             outage.begin()
             self.pgconn.finish()
@@ -94,20 +92,32 @@ class DatabaseWrapper(PostgresWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         if outage.forbids():
             raise psycopg.OperationalError("The database was away a moment ago.")
+        self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         try:
-            taken: Connection = super().get_new_connection(conn_params)
+            connected = Connection.connect(**conn_params)
         except psycopg.OperationalError:
             outage.begin()
             raise
         outage.end()
-        taken.patience = SECONDS_OF_SILENCE
-        return taken
+        return connected
 
-    def _close(self) -> None:
-        """The connection goes back to the pool."""
-        if self.connection is not None:
-            self.connection.patience = SECONDS_TO_BE_THERE
-        super()._close()  # type: ignore[misc]  # the stubs don't know it
+    def is_usable(self) -> bool:
+        """Django asks before a request's first statement. A connection that the server has closed can be read
+        from; to hear from the server itself costs a round trip, which is kept for when nobody has lately."""
+        if self.connection is None or self.connection.closed or has_something_to_read(self.connection):
+            return False
+        if time.monotonic() - Connection.heard_at < SECONDS_HEARD:
+            return True
+        self.connection.patience = SECONDS_TO_BE_THERE
+        is_there: bool = super().is_usable()
+        self.connection.patience = SECONDS_OF_SILENCE
+        return is_there
+
+
+def has_something_to_read(held: Connection) -> bool:
+    poller = select.poll()
+    poller.register(held.fileno(), select.POLLIN)
+    return bool(poller.poll(0))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("predictions", "0003_stored_pictures")]
+    dependencies = [("predictions", "0004_partial_indexes")]
     operations = [
         migrations.AddField(
             model_name="weights",

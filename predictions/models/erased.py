@@ -9,8 +9,8 @@ from django.utils import timezone
 # No client tries again for so long.
 KEPT = timedelta(days=1)
 
-# After the row is inserted, because one that is being deleted at that moment is waited for by then. It looks
-# like an id that is taken, which it is.
+# After the row is inserted, because one that is being deleted at that moment is waited for by then; the
+# statement that inserts has looked before. It looks like an id that is taken, which it is.
 REFUSE_ERASED = pgtrigger.Trigger(
     name="refuse_erased",
     when=pgtrigger.After,

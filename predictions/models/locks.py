@@ -12,8 +12,7 @@ class Lock(IntEnum):
 
     TRAINING = 6_284_001
     PROMOTION = 6_284_002
-    DRAWING = 6_284_003
-    JOB = 6_284_004
+    JOB = 6_284_003
 
 
 def numbers(lock: Lock, key: str = "") -> tuple[int, int]:

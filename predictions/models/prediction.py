@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Random
 from django.utils import timezone
-from psycopg.errors import UniqueViolation
 
 from classifier.image_file import DrawingError
 from classifier.ink import Ink
@@ -18,7 +17,7 @@ from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.models import review
 from predictions.models.erased import REFUSE_ERASED, ErasedId
-from predictions.models.insert import insert
+from predictions.models.insert import VALUES, insert
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
 from predictions.models.review import SUPERSEDE_REOPENED
 from predictions.models.version import ModelVersion
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 NOT_A_DIGIT = 10
 DIGITS = [(digit, str(digit)) for digit in range(10)]
 LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
+
+UNSURE = 0.9  # confidence below it is rare
 
 
 class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
@@ -137,7 +138,7 @@ class Prediction(models.Model):
         max_length=10, choices=ReviewStatus.choices, default=ReviewStatus.PENDING
     )
     reviewed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     reviewed_at = models.DateTimeField(null=True, blank=True)
     selected_by = models.CharField(
@@ -212,12 +213,23 @@ class Prediction(models.Model):
             models.Index(
                 fields=["created_at", "id"], condition=review.CONFLICT, name="prediction_label_conflict"
             ),
-            models.Index(fields=["confidence"], name="prediction_confidence"),
+            # A new row doesn't pay for an index that it is not in (docs/performance.md). Most answers are
+            # sure; a filter that lets those through finds a page of them among the newest rows.
+            models.Index(
+                fields=["confidence"], condition=Q(confidence__lt=UNSURE), name="prediction_confidence"
+            ),
             # For the list's counts: each value is stored once, so that a million rows take six megabytes.
             models.Index(fields=["digit"], name="prediction_digit"),
             models.Index(fields=["review_status"], name="prediction_review_status"),
-            models.Index(fields=["user_label"], name="prediction_user_label"),
-            models.Index(fields=["true_label"], name="prediction_true_label"),
+            models.Index(
+                fields=["user_label"], condition=Q(user_label__isnull=False), name="prediction_user_label"
+            ),
+            models.Index(
+                fields=["true_label"], condition=Q(true_label__isnull=False), name="prediction_true_label"
+            ),
+            models.Index(
+                fields=["reviewed_by"], condition=Q(reviewed_by__isnull=False), name="prediction_reviewed_by"
+            ),
             models.Index(fields=["source"], name="prediction_source"),
             models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
             models.Index(
@@ -268,7 +280,7 @@ class Prediction(models.Model):
         permissions = [("export_prediction", "Can export predictions")]
 
     def __str__(self) -> str:
-        return f"{self.digit} ({self.confidence:.0%})"
+        return f"{self.digit} ({100 * self.confidence:.0f}\N{NO-BREAK SPACE}%)"
 
     @classmethod
     def from_reading(cls, reading: "Reading", **fields: Any) -> Self:  # noqa: ANN401
@@ -284,18 +296,17 @@ class Prediction(models.Model):
 
     def log(self) -> bool:
         """Insert the row; what waits for review of the same drawing of the same visitor becomes superseded.
+        False if a row of that id exists, or was deleted.
 
-        Predictions without a visitor can't be told apart, so they count as one visitor's. False if a row of
-        that id exists; raises DoesNotExist if one was deleted.
+        Predictions without a visitor can't be told apart, so they count as one visitor's.
         """
-        try:
-            while not (inserted := insert(self)) and not Prediction.objects.filter(pk=self.pk).exists():
-                pass  # two states of one drawing came at once: one after the other
-        except IntegrityError as problem:
-            if isinstance(problem.__cause__, UniqueViolation):  # by REFUSE_ERASED; others are no error here
-                raise Prediction.DoesNotExist from problem
-            raise
+        values = {name: getattr(self, name) for name in VALUES}
+        while not (inserted := insert(self.strokes, **values)) and not self._has_used_id():
+            pass  # two states of one drawing came at once: one after the other
         return inserted
+
+    def _has_used_id(self) -> bool:
+        return any(model.objects.filter(pk=self.pk).exists() for model in (Prediction, ErasedId))
 
     def claim(self, label: int | None) -> bool:
         """Note which digit the visitor says it was; None takes that back. False once it is reviewed."""

@@ -1,10 +1,11 @@
 """True labels from a CSV file: all of them, or, where any line is wrong, none."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -13,12 +14,16 @@ from django.utils import timezone
 
 from predictions.database.base import take_time
 from predictions.models import LABELS, LabelChange, Prediction
+from predictions.transfer.export import CSV_COLUMNS
 
 if TYPE_CHECKING:
+    from _csv import Reader
+
     from predictions.models.label_change import Operator
 
 BATCH = 1000  # lines that are looked up at a time
 COLUMNS = {"id", "true_label"}
+ID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # UUID() takes much else for one
 VALUES = {str(value): value for value, _ in LABELS} | {name: value for value, name in LABELS}
 
 
@@ -57,9 +62,10 @@ class Plan:
 def import_labels(
     file: Iterable[str], by: "Operator", *, dry_run: bool, as_of: datetime | None = None
 ) -> Plan:
-    """Accept the rows that the file names, with its labels; of its columns `id` and `true_label` are read.
+    """Accept the rows that the file names, with its labels.
 
-    A decision of later than `as_of` that says otherwise is an error.
+    Of the columns of an export's labels.csv, `id` and `true_label` are read. What is not exactly understood
+    is an error, and so is a row of which somebody has decided otherwise after `as_of`.
     """
     plan = make_plan(file, as_of or timezone.now())
     if not dry_run and not plan.errors:
@@ -104,20 +110,53 @@ def compare(line: Line, rows: dict[UUID, Stored], seen: set[UUID], plan: Plan) -
 
 def read(file: Iterable[str], errors: list[str]) -> Iterator[Line]:
     """The sound lines; complaints about the others go into `errors`."""
-    table = csv.DictReader(file)
+    lines = iter(file)
+    first = next(lines, "")
+    table = csv.reader(chain([first], lines), delimiter=delimiter(first), strict=True)
     try:
-        yield from sound_lines(table, errors)
+        if columns := read_header(next(table, []), errors):
+            yield from sound_lines(table, columns, errors)
     except csv.Error as error:
-        errors.append(f"Line {table.reader.line_num}: this is not CSV: {error}.")
+        errors.append(f"Line {table.line_num}: this is not CSV: {error}.")
 
 
-def sound_lines(table: "csv.DictReader[str]", errors: list[str]) -> Iterator[Line]:
-    if not set(table.fieldnames or []) >= COLUMNS:
-        errors.append("Line 1: the columns 'id' and 'true_label' must be named.")
-        return
-    for entry in table:
-        try:
-            yield Line(table.line_num, UUID(entry["id"].strip()), VALUES[entry["true_label"].strip()])
-        except (KeyError, ValueError, AttributeError, TypeError):
-            problem = f"id {entry['id']!r}, true_label {entry['true_label']!r}"
-            errors.append(f"Line {table.line_num}: not an id with a label of 0 to 10: {problem}.")
+def delimiter(header: str) -> str:
+    """A comma, or what spreadsheets write instead: a semicolon where the comma is the decimal sign; a tab."""
+    return next((sign for sign in ";\t" if sign in header and "," not in header), ",")
+
+
+def read_header(names: list[str], errors: list[str]) -> list[str]:
+    """The columns; none where they can't all be understood."""
+    columns = [name.strip() for name in names]
+    if problem := misunderstanding(columns):
+        errors.append(f"Line 1: {problem}.")
+        return []
+    return columns
+
+
+def misunderstanding(columns: list[str]) -> str:
+    if not COLUMNS.issubset(columns):
+        return "the columns 'id' and 'true_label' must be named"
+    for name in columns:
+        if name not in CSV_COLUMNS:
+            return f"there is no column {name!r} in an export"
+        if columns.count(name) > 1:
+            return f"the column {name!r} stands there twice"
+    return ""
+
+
+def sound_lines(table: "Reader", columns: list[str], errors: list[str]) -> Iterator[Line]:
+    for fields in table:
+        if not fields:  # an empty line
+            continue
+        entry = dict(zip(columns, (text.strip() for text in fields), strict=False))
+        if len(fields) != len(columns):
+            problem = f"{len(fields)} fields, where line 1 names {len(columns)}"
+        elif not ID.fullmatch(entry["id"]) or entry["true_label"] not in VALUES:
+            problem = (
+                f"not an id with a label of 0 to 10: id {entry['id']!r}, true_label {entry['true_label']!r}"
+            )
+        else:
+            yield Line(table.line_num, UUID(entry["id"]), VALUES[entry["true_label"]])
+            continue
+        errors.append(f"Line {table.line_num}: {problem}.")

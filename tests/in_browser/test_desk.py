@@ -1,10 +1,13 @@
 """The review queue and grid in a real Chromium."""
 
 import re
+import threading
 from collections import Counter
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
@@ -157,7 +160,7 @@ def test_a_refused_decision_that_was_undone_leaves_the_others_to_be_undone(live_
             press(page, "2")
         page.keyboard.press("u")
         held[0].fulfill(status=409, json={"message": "Refused."})
-        expect(page.locator("#message")).to_have_text("Refused.")
+        expect(page.locator("#refused")).to_contain_text("Refused.")
         page.keyboard.press("u")
         settle(page, 0)
     assert set(Prediction.objects.values_list("review_status", flat=True)) == {"pending"}
@@ -202,7 +205,7 @@ def test_the_next_drawings_are_there_without_the_server(live_server: LiveServer)
             page.keyboard.press("5")
             expect(page.locator("#drawing")).not_to_have_attribute("src", seen)
             page.wait_for_function("document.getElementById('drawing').naturalWidth > 0")
-        expect(page.locator("#message")).to_contain_text("Trying again")
+        expect(page.locator("#message")).to_contain_text("tries again")
         page.context.set_offline(False)
         expect(page.locator("#message")).to_be_hidden(timeout=60_000)
         settle(page, 5)
@@ -238,7 +241,7 @@ def test_a_decision_survives_a_server_that_is_away_for_a_moment(live_server: Liv
         page.route("**/queue/review/", lambda route: route.abort(), times=1)
         with page.expect_response("**/queue/review/"):
             press(page, "5")
-            expect(page.locator("#message")).to_contain_text("Trying again")
+            expect(page.locator("#message")).to_contain_text("tries again")
     assert Prediction.objects.get().true_label == 5
 
 
@@ -273,3 +276,154 @@ def test_ticked_rows_of_the_list_change_after_a_page_that_says_how_many(live_ser
         page.get_by_role("button", name="Yes, reject").click()
         expect(page.get_by_text("2 predictions rejected")).to_be_visible()
     assert set(Prediction.objects.values_list("digit", "review_status")) == {(4, "rejected"), (5, "pending")}
+
+
+def end_session(cookie: str) -> None:
+    """From a thread of its own, since Django refuses to work in that where Playwright's loop runs."""
+
+    def end() -> None:
+        Session.objects.filter(session_key=cookie).delete()
+        connection.close()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    thread.join()
+
+
+def sign_in(page: Page, server: LiveServer, name: str = "olive") -> None:
+    """In another tab, as the page's own link does, which then gives way to the page."""
+    tab = page.context.new_page()
+    tab.goto(f"{server.url}/admin/login/?next={DESK}transfer/")
+    tab.fill("#id_username", name)
+    tab.fill("#id_password", "a password")
+    tab.keyboard.press("Enter")
+    tab.locator("#import").wait_for()
+    tab.close()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+
+def current_session(page: Page) -> str:
+    return next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "sessionid")
+
+
+def test_hundred_drawings_are_reviewed_while_the_session_ends_three_times(live_server: LiveServer) -> None:
+    for number in range(100):
+        rows.prediction(digit=4, confidence=0.5 + number / 1000)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        for number in range(100):
+            if number in (20, 50, 90):
+                end_session(current_session(page))
+            if number in (23, 53, 93):
+                expect(page.locator("#message")).to_contain_text("You are signed out")
+                expect(page.locator("#message a")).to_have_attribute("href", "/admin/login/")
+                sign_in(page, live_server)
+            press(page, str(number % 10))
+            expect(page.locator("#done")).to_have_text(str(number + 1))
+        settle(page, 100)
+        expect(page.locator("#message")).to_be_hidden()
+        expect(page.locator("#refused")).to_be_hidden()
+    stored = Counter(Prediction.objects.values_list("review_status", "true_label", "reviewed_by__username"))
+    assert stored == {("accepted", digit, "olive"): 10 for digit in range(10)}
+
+
+def test_decisions_are_not_stored_as_somebody_elses_who_signed_in_meanwhile(live_server: LiveServer) -> None:
+    rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    rows.operator("otto")
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        page.locator("#item:visible").wait_for()
+        end_session(cookie)
+        sign_in(page, live_server, "otto")
+        press(page, "7")
+        expect(page.locator("#message")).to_contain_text("signed in as otto")
+        page.context.clear_cookies()
+        sign_in(page, live_server)
+        settle(page, 1)
+    assert [row.reviewed_by and row.reviewed_by.username for row in Prediction.objects.all()] == ["olive"]
+
+
+def test_marks_of_a_grid_outlive_the_session(live_server: LiveServer) -> None:
+    wrong, _ = (rows.prediction(digit=3) for _ in range(2))
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "grid/?digit=3")
+        page.locator(f'[data-id="{wrong.pk}"]').click()
+        page.keyboard.press("8")
+        page.locator("[data-read='5']").click()
+        expect(page.locator("#message")).to_contain_text("marks would be lost")
+        end_session(cookie)
+        page.keyboard.press("Enter")
+        expect(page.locator("#message")).to_contain_text("You are signed out")
+        sign_in(page, live_server)
+        expect(page.locator("#empty")).to_be_visible()
+        expect(page.locator("#refused")).to_be_hidden()
+    assert set(Prediction.objects.values_list("true_label", flat=True)) == {3, 8}
+
+
+def test_chosen_file_of_labels_outlives_the_session(live_server: LiveServer) -> None:
+    row = rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "transfer/")
+        content = f"id,true_label\n{row.pk},7\n".encode()
+        page.locator("input[type=file]").set_input_files(
+            {"name": "labels.csv", "mimeType": "text/csv", "buffer": content}
+        )
+        end_session(cookie)
+        page.get_by_role("button", name="Import", exact=True).click()
+        expect(page.locator("#message")).to_contain_text("You are signed out")
+        sign_in(page, live_server)
+        expect(page.get_by_text("1 predictions accepted.")).to_be_visible()
+    assert Prediction.objects.get().true_label == 7
+
+
+# What keyboards send: the key, its place, and whether Shift is down.
+KEYS_FOR_A_SEVEN = [
+    ("7", "Digit7", False),
+    ("è", "Digit7", False),
+    ("7", "Digit7", True),
+    ("٧", "Digit7", False),
+]
+KEYS_FOR_LETTERS = [("т", "KeyN"), ("N", "KeyN"), ("к", "KeyR"), ("ρ", "KeyR"), ("n", "KeyB")]
+
+
+def send_key(page: Page, key: str, code: str, shift: bool = False) -> None:
+    """As a keyboard would that Chromium has no layout for here."""
+    page.locator("#item:visible").wait_for()
+    options = {"key": key, "code": code, "shiftKey": shift, "bubbles": True}
+    page.evaluate("o => document.body.dispatchEvent(new KeyboardEvent('keydown', o))", options)
+
+
+def test_keys_go_by_their_meaning_on_every_keyboard(live_server: LiveServer) -> None:
+    for number in range(len(KEYS_FOR_A_SEVEN) + len(KEYS_FOR_LETTERS) + 1):
+        rows.prediction(digit=4, confidence=0.5 + number / 100)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        send_key(page, "&", "Digit7", shift=True)  # Shift and 7 on an American keyboard mean no digit
+        for key, code, shift in KEYS_FOR_A_SEVEN:
+            send_key(page, key, code, shift)
+        for key, code in KEYS_FOR_LETTERS:
+            send_key(page, key, code)
+        send_key(page, "۳", "Digit3")
+        settle(page, 10)
+    labels = Prediction.objects.order_by("confidence").values_list("true_label", flat=True)
+    assert list(labels) == [7] * 4 + [10, 10, None, None, 10, 3]
+
+
+def test_a_double_click_decides_about_one_drawing(live_server: LiveServer) -> None:
+    for number in range(3):
+        rows.prediction(digit=4, confidence=0.5 + number / 10)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        page.locator("#item:visible").wait_for()
+        page.locator(".desk-digits [data-key='7']").dblclick()
+        settle(page, 1)
+        page.goto(f"{live_server.url}{DESK}grid/?digit=4")
+        page.locator(".desk-cell").first.dblclick()
+        expect(page.locator(".desk-cell[aria-pressed=true]")).to_have_count(1)
+    assert list(Prediction.objects.filter(review_status="accepted").values_list("true_label")) == [(7,)]

@@ -60,7 +60,7 @@ def test_secret_can_come_from_a_file(tmp_path: Path) -> None:
     assert manage("check", **environment, SECRET_KEY_FILE=str(file)).returncode == 0
 
 
-@pytest.mark.parametrize("changes", [{"PRODUCTION": "maybe"}, {"DATABASE_POOL": "many"}])
+@pytest.mark.parametrize("changes", [{"PRODUCTION": "maybe"}, {"WEB_WORKERS": "many"}])
 def test_bad_value_of_a_setting_fails_loudly(changes: dict[str, str]) -> None:
     result = manage("check", **SOUND | changes)
     assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""Processes that end by themselves are started again; those of a launcher that was killed are ended by the next."""
+"""Processes that end by themselves are started again; a killed launcher's are ended by the next."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,10 @@ def wait_until(holds: Callable[[], object]) -> None:
     raise AssertionError("It did not come to that within a minute.")
 
 
+def says(product: Product, text: str) -> bool:
+    return text in product.printed
+
+
 def is_ready(product: Product) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{product.web}/readyz", timeout=5).ok
@@ -38,23 +43,25 @@ def test_what_is_killed_comes_back_and_a_killed_launcher_leaves_nothing_to_the_n
     first = Product(tmp_path)
     first.wait_until_ready()
     for name, program in (("worker", "worker"), ("drawing page", "streamlit"), ("web server", "gunicorn")):
-        killed = first._running(program)[0]
+        killed = first.running(program)[0]
         killed.kill()
-        wait_until(lambda name=name: f"The {name} ended by itself with code -9" in first.printed)
-        wait_until(lambda program=program: first._running(program))
+        wait_until(partial(says, first, f"The {name} ended by itself with code -9"))
+        wait_until(partial(first.running, program))
     postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    wait_until(lambda: "The database ended by itself" in first.printed)
-    wait_until(lambda: is_ready(first))
+    wait_until(partial(says, first, "The database ended by itself"))
+    wait_until(partial(is_ready, first))
     orphans = first.children()
     first.process.kill()
-    first.wait()
+    first.process.wait()
     assert is_ready(first)
 
     with Product(tmp_path) as second:
         assert "3 processes of a run that was killed were still there" in second.printed
         assert is_ready(second)
         assert not still_running(orphans)
+    first._reader.join()
+    first.process.stdout.close()  # type: ignore[union-attr]
 
 
 def test_what_ends_again_and_again_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,9 @@
 import base64
 import threading
 import uuid
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from ninja.throttling import AnonRateThrottle
 from pytest_django.live_server_helper import LiveServer
 
 from predictions.api import bodies, views
@@ -89,8 +88,7 @@ def test_busy_api_is_to_be_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("api")
 def test_too_many_requests_say_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    (throttle,) = cast("list[AnonRateThrottle]", views.api.throttle)
-    monkeypatch.setattr(throttle, "num_requests", 1)
+    monkeypatch.setattr(views.rate_limit, "num_requests", 1)
     client.predict(drawing(), VISITOR)
     with pytest.raises(TryLaterError, match="more than the recogniser takes") as refused:
         client.predict(drawing(), VISITOR)

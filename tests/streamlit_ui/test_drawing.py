@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import dist
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from streamlit_ui import client, feedback
+from streamlit_ui import client, feedback, history
 from streamlit_ui.client import NOT_A_DIGIT, Answer, History, RefusedError, TryLaterError
 from streamlit_ui.session import Drawing, Session
+from streamlit_ui.strokes import stroke
 from tests.product import REPOSITORY
 
 PATH = [["M", 10.02, -3], ["Q", 10.02, -3, 105, 100], ["L", 200, 200]]
-STROKE = [[10.0, 0], [10.0, 0], [200, 200]]
+STROKE = stroke(PATH)
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -255,8 +259,8 @@ def test_thanks_for_the_last_drawing_do_not_seem_meant_for_the_next(page: AppTes
     draw(page)
     tap(page, 3)
     draw(page, 2)
-    assert shown(page)["said"] == "Noted: 3. And this one?"
-    assert shown(page)["back"]
+    assert shown(page)["said"] == "Noted: a 3. Is this a 1?"
+    assert shown(page)["back"] == "Take the 3 back"
 
 
 def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> None:
@@ -293,11 +297,15 @@ def test_refused_feedback_is_said_and_dropped(page: AppTest, api: FakeApi) -> No
     draw(page)
     api.trouble = RefusedError("An operator has already reviewed this prediction.")
     tap(page, 3)
-    assert "already reviewed" in html(page)
     api.trouble = None
+    for _ in range(2):  # the canvas, emptied, has the page run again at once
+        assert "already reviewed" in shown(page)["said"]
+        page.run()
     draw(page)
     assert 'class="digit">1<' in html(page)
-    assert shown(page)["prediction"]
+    assert "already reviewed" in shown(page)["said"]
+    tap(page, 1)
+    assert "Thank you!" in shown(page)["said"]
 
 
 def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None:
@@ -313,5 +321,30 @@ def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None
 
 
 def test_figures_are_the_apis(page: AppTest) -> None:
-    assert "Yours: 75.0\N{NO-BREAK SPACE}% read right, of 4 with feedback." in html(page)
+    assert "Yours: 3 of 4 with feedback read right." in html(page)
     assert "Everyone’s: no feedback yet." in html(page)
+
+
+@pytest.mark.parametrize("name", ["Etc/Unknown", "Local", "GMT+03:00", "", "../UTC", "Europe", None, 7])
+def test_times_are_shown_whatever_the_browser_says_of_its_time_zone(name: object) -> None:
+    noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    for behind, hour in ((-180, 15), (None, 12), ("x", 12), (10**12, 12)):
+        assert noon.astimezone(history.find_zone(name, behind)).hour == hour
+
+
+def test_time_zone_goes_by_its_name_where_that_is_known() -> None:
+    noon = datetime(2026, 7, 25, 12, tzinfo=UTC)
+    assert noon.astimezone(history.find_zone("Europe/Berlin", 0)).hour == 14
+
+
+def test_stroke_is_curved_where_the_canvas_draws_a_curve() -> None:
+    points = stroke([["M", 0, 100], ["Q", 0, 0, 100, 0], ["L", 140, 0]])
+    assert points[0] == [0, 100] and points[-2:] == [[100, 0], [140, 0]]
+    assert all(dist(one, other) <= 8 for one, other in pairwise(points[:-1]))
+    for x, y in points[:-1]:
+        assert x**0.5 + y**0.5 == pytest.approx(10, abs=0.2), "this curve's equation"
+
+
+def test_stroke_stays_on_the_paper_and_a_dot_is_one() -> None:
+    assert stroke([["M", -3, 290], ["L", -3, 290.001]]) == [[0, 280], [0, 280]]
+    assert stroke([["M", 5, 5], ["Q", 5, 5, 5, 5], ["L", 5, 5]]) == [[5, 5]] * 3

@@ -63,3 +63,14 @@ def test_what_is_no_digit_is_labelled_so() -> None:
     assert images.shape == (200, 28, 28)
     assert set(labels.tolist()) == {10}
     assert all(image.any() for image in images)
+
+
+def test_no_drawings_join_others_like_any_number_of_them() -> None:
+    source = np.zeros((1, 28, 28), np.uint8)
+    for images, labels in (
+        synthesis.digits(0, random()),
+        synthesis.slash_zeros(0, source, random()),
+        synthesis.non_digits(0, source, random()),
+    ):
+        assert (images.shape, images.dtype.name) == ((0, 28, 28), "uint8")
+        assert (labels.shape, labels.dtype.name) == ((0,), "int64")

@@ -14,7 +14,7 @@
     async function load() {
         marks.clear();
         await once(async () => {
-            rows = (await desk.post(urls.rows.replace("0/", `${digit}/`), {})).rows;
+            rows = (await desk.postSurely(urls.rows.replace("0/", `${digit}/`), {})).rows;
         });
         show();
     }
@@ -25,7 +25,7 @@
         try {
             await work();
         } catch (error) {
-            desk.say(error.message);
+            desk.refuse(error.message);
         }
         busy = false;
     }
@@ -78,12 +78,13 @@
             desk.say("Some marked drawings have no digit yet: press what they are, or click them again.");
             return;
         }
+        desk.say("");
         const accept = {status: "accepted", true_label: digit};
         const decisions = rows.map((row) => ({id: row.id, row_version: row.row_version, ...(marks.get(row.id) || accept)}));
         let stored = false;
         await once(async () => {
             const stale = (await desk.postSurely(urls.review, {decisions})).stale;
-            desk.say(stale ? `${stale} drawings were changed by others meanwhile; their decision stands.` : "");
+            if (stale) desk.refuse(`Drawings that others changed meanwhile: ${stale}. Their decision stands.`);
             stored = true;
         });
         if (stored) await load();
@@ -101,18 +102,20 @@
     async function renew() {
         const held = rows.map((row) => row.id);
         if (!held.length || document.hidden) return;
-        await desk.post(urls.lease, {held, skipped: [], count: 0}).catch((error) => desk.say(error.message));
+        await desk.post(urls.lease, {held, skipped: [], count: 0}).catch((error) => desk.complain(error));
     }
 
     document.addEventListener("click", (event) => {
         const target = event.target.closest("[data-read], [data-id]");
         if (!target || busy) return;
         if (target.dataset.id) return toggle(target.dataset.id);
+        if (marks.size) return desk.say("Accept the rest first, or click what is marked again: marks would be lost.");
         digit = Number(target.dataset.read);
         history.replaceState(null, "", `?digit=${digit}`);
         load();
     });
     desk.onKeys(act);
     setInterval(renew, RENEW_EVERY);
+    window.addEventListener("beforeunload", (event) => { if (marks.size) event.preventDefault(); });
     load();
 })();

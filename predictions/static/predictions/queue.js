@@ -35,7 +35,7 @@
             answered = true;
         } catch (error) {
             answered = false;
-            desk.say(error.message);
+            desk.complain(error);
         }
         leasing = false;
         show();
@@ -101,7 +101,6 @@
         past.push(step);
         if (decision) send(step);
         else skipped.add(row.id);
-        desk.say("");
         show();
         if (rows.length < FETCH_BELOW) lease();
     }
@@ -148,7 +147,7 @@
                 succeed(await desk.postSurely(url, {id: row.id, row_version: row.row_version, ...body}));
             } catch (error) {
                 fail();
-                desk.say(error.message);
+                desk.refuse(error.message);
                 show();
             }
             unsent.delete(row.id);
@@ -171,7 +170,7 @@
 
     desk.onKeys(act);
     setInterval(lease, RENEW_EVERY);
-    document.addEventListener("visibilitychange", lease);
+    for (const type of ["visibilitychange", "focus"]) window.addEventListener(type, lease);
     window.addEventListener("beforeunload", (event) => { if (toSend) event.preventDefault(); });
     lease();
 })();

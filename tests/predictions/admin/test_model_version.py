@@ -143,3 +143,14 @@ def test_operator_may_neither_train_nor_promote(roles: None, version: ModelVersi
     assert client.post(reverse("admin:predictions_modelversion_roll_back")).status_code == 403
     assert client.get(reverse("admin:predictions_job_changelist")).status_code == 200
     assert not Job.objects.exists()
+
+
+def test_the_active_version_offers_no_promotion(trainer: User, client: Client) -> None:
+    active, other = version_named("v1"), version_named("v2")
+    active.promote()
+    offers = {}
+    for version in (active, other):
+        page = client.get(reverse("admin:predictions_modelversion_change", args=[version.pk]))
+        offers[version.name] = f"/{version.pk}/promote" in page.content.decode()
+    assert offers == {"v1": False, "v2": True}
+    assert client.get(reverse("admin:predictions_modelversion_change", args=["x"])).status_code == 302

@@ -1,8 +1,10 @@
 """The list of predictions and one prediction's page."""
 
 import io
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,6 +12,7 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
 from predictions.models import Prediction
@@ -84,7 +87,7 @@ def test_an_action_says_how_many_rows_and_changes_them_once_confirmed(
     question = desk.post(LIST, form)
     assert "<strong>2</strong> predictions?" in question.content.decode()
     assert Prediction.objects.exclude(review_status="pending").count() == 0
-    as_of = question.context["form"]["as_of"].value().isoformat()
+    as_of = question.context["form"]["as_of"].value()
     answer = desk.post(LIST, form | {"as_of": as_of} | fields, follow=True)
     assert f"2 predictions {status}." in answer.content.decode()
     reviewed = Prediction.objects.exclude(pk=other.pk)
@@ -97,7 +100,7 @@ def test_an_action_says_how_many_rows_and_changes_them_once_confirmed(
 def test_an_action_leaves_rows_alone_that_changed_after_the_question(desk: Client) -> None:
     row = rows.prediction()
     form = {"action": "accept", "_selected_action": [str(row.pk)]}
-    as_of = desk.post(LIST, form).context["form"]["as_of"].value().isoformat()
+    as_of = desk.post(LIST, form).context["form"]["as_of"].value()
     row.review(rows.operator("otto"), "rejected", expected_version=row.row_version)
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
     assert "1 predictions were changed by others" in answer.content.decode()
@@ -108,7 +111,7 @@ def test_an_action_leaves_rows_alone_that_changed_after_the_question(desk: Clien
 def test_an_action_about_all_that_match_leaves_rows_alone_that_came_after_the_question(desk: Client) -> None:
     asked = rows.prediction()
     form = {"action": "accept", "_selected_action": [str(asked.pk)], "select_across": "1"}
-    as_of = desk.post(LIST, form).context["form"]["as_of"].value().isoformat()
+    as_of = desk.post(LIST, form).context["form"]["as_of"].value()
     later = rows.prediction()
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
     assert "1 predictions accepted." in answer.content.decode()
@@ -116,6 +119,35 @@ def test_an_action_about_all_that_match_leaves_rows_alone_that_came_after_the_qu
     assert [row.pk for row in accepted] == [asked.pk]
     later.refresh_from_db()
     assert later.review_status == "pending"
+
+
+def test_an_action_is_confirmed_in_the_hour_that_happens_twice(
+    desk: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    for hour in (0, 1):  # 02:30 in summer time, and again in winter time
+        now = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
+        row = rows.prediction(created_at=now - timedelta(minutes=20))
+        rows.prediction(created_at=now + timedelta(minutes=20))
+        form = {"action": "accept", "select_across": "1", "_selected_action": [str(row.pk)]}
+        with monkeypatch.context() as patch:
+            patch.setattr(timezone, "now", lambda now=now: now)
+            question = desk.post(f"{LIST}?review_status__exact=pending", form)
+        hidden = re.search(r'name="as_of" value="([^"]+)"', question.content.decode())
+        assert hidden
+        desk.post(f"{LIST}?review_status__exact=pending", form | {"as_of": hidden[1]})
+        row.refresh_from_db()
+        assert row.review_status == "accepted"
+    assert Prediction.objects.filter(review_status="pending").count() == 1
+
+
+def test_the_time_filter_covers_both_hours_of_one_name(desk: Client, settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    half_past_two = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (1, 0)]
+    both = [rows.prediction(created_at=moment) for moment in half_past_two]
+    day = "created_at_{0}_0=2026-10-25&created_at_{0}_1=02:30:00"
+    for end in ("from", "to"):
+        assert list(desk.get(f"{LIST}?{day.format(end)}").context["cl"].result_list) == both
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_every_class_is_held_on_its_own(other: psycopg.Connection) -> None:
             hold(held, "the same key")
             free = [lock for lock in Lock if is_free(other, "%s, %s", *numbers(lock, "the same key"))]
             assert free == [lock for lock in Lock if lock > held]
-        assert is_free(other, "%s, %s", *numbers(Lock.DRAWING, "another key"))
+        assert is_free(other, "%s, %s", *numbers(Lock.JOB, "another key"))
 
 
 @pytest.mark.parametrize("lock", list(Lock))

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from predictions.models import Prediction
+from predictions.transfer.export import CSV_COLUMNS, csv_values
 from tests import rows
 from tests.forms import hidden
 
@@ -59,7 +60,19 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(tmp_path: Path) -
     [
         ("{id},11", "Line 3: not an id with a label"),
         ("{id},", "Line 3: not an id with a label"),
-        ("{id}", "Line 3: not an id with a label"),
+        ("{id}", "Line 3: 1 fields, where line 1 names 2"),
+        ("{id},7,8", "Line 3: 3 fields, where line 1 names 2"),
+        ("{id},7,", "Line 3: 3 fields, where line 1 names 2"),
+        ("{id};7", "Line 3: 1 fields, where line 1 names 2"),
+        ("{id},07", "Line 3: not an id with a label"),
+        ("{id},7.0", "Line 3: not an id with a label"),
+        ("{id},٧", "Line 3: not an id with a label"),
+        ("{{{id}}},7", "Line 3: not an id with a label"),
+        ("urn:uuid:{id},7", "Line 3: not an id with a label"),
+        ("{hex},7", "Line 3: not an id with a label"),
+        (",", "Line 3: not an id with a label"),
+        ('{id},"7"8', "Line 3: this is not CSV"),
+        ('{id},"7', "Line 3: this is not CSV"),
         ("no id,7", "Line 3: not an id with a label"),
         (f"{uuid.UUID(int=1)},7", "Line 3: there is no prediction"),
         ("{good},8", "Line 3: .* stands in the file twice"),
@@ -68,17 +81,49 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(tmp_path: Path) -
 def test_one_bad_line_is_named_and_nothing_is_imported(tmp_path: Path, line: str, problem: str) -> None:
     rows.operator()
     good, bad = rows.prediction(), rows.prediction()
-    text = f"id,true_label\n{good.pk},7\n" + line.format(id=bad.pk, good=good.pk) + "\n"
+    text = f"id,true_label\n{good.pk},7\n" + line.format(id=bad.pk, hex=bad.pk.hex, good=good.pk) + "\n"
     with pytest.raises(CommandError, match=problem):
         load(tmp_path, text)
     assert not Prediction.objects.exclude(review_status="pending").exists()
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n"])
-def test_a_file_without_the_columns_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_spreadsheets_of_other_countries_are_read(tmp_path: Path, delimiter: str) -> None:
     rows.operator()
-    with pytest.raises(CommandError, match="Line 1: the columns"):
-        load(tmp_path, text)
+    row = rows.prediction()
+    load(tmp_path, f"id,true_label\n{row.pk},7\n".replace(",", delimiter))
+    row.refresh_from_db()
+    assert row.true_label == 7
+
+
+def test_labels_of_an_export_are_read_whole(tmp_path: Path) -> None:
+    olive, row = rows.operator(), rows.prediction()
+    row.review(olive, "accepted", 7, expected_version=row.row_version)
+    table = ",".join(CSV_COLUMNS), ",".join(map(str, ["7/x.png", *csv_values(row)]))
+    assert "1 have their label already" in load(tmp_path, "\n".join(table))
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("", "the columns 'id' and 'true_label' must be named"),
+        ("\n", "the columns 'id' and 'true_label' must be named"),
+        ("a,b", "the columns 'id' and 'true_label' must be named"),
+        ("sep=;", "the columns 'id' and 'true_label' must be named"),
+        ("ID,true_label", "the columns 'id' and 'true_label' must be named"),
+        ("id,true_label,true_label", "the column 'true_label' stands there twice"),
+        ("id,true_label,id", "the column 'id' stands there twice"),
+        ("id,true_label,label", "there is no column 'label' in an export"),
+        ("id,true_label,", "there is no column '' in an export"),
+    ],
+)
+def test_a_header_that_is_not_understood_is_refused(tmp_path: Path, header: str, problem: str) -> None:
+    rows.operator()
+    row = rows.prediction()
+    with pytest.raises(CommandError, match=f"Line 1: {problem}"):
+        load(tmp_path, f"{header}\n{row.pk},7,8\n")
+    row.refresh_from_db()
+    assert row.review_status == "pending"
 
 
 def test_an_unknown_operator_or_file_is_refused(tmp_path: Path) -> None:
