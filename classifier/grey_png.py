@@ -27,31 +27,34 @@ def read_grey_png(data: bytes) -> NDArray[np.uint8] | None:
     width, height, depth, colours, *unusual, checksum = struct.unpack_from(">IIBBBBBI", data, 16)
     if depth != 8 or colours not in BYTES or any(unusual) or checksum != deflate.crc32(data[12:29]):
         return None
-    rows = _inflate(data, height, 1 + width * BYTES[colours])
+    bodies = _bodies(data)
+    if b"tRNS" in bodies:
+        return None
+    rows = _inflate(bodies[b"IDAT"], height, 1 + width * BYTES[colours])
     if rows is None or rows[:, 0].max() > 4:
         return None
     grey = rows if colours == 0 else _drop_channels(rows, BYTES[colours])
     return None if grey is None else _undo_filters(grey)
 
 
-def _inflate(data: bytes, height: int, length: int) -> Rows | None:
+def _inflate(packed: bytes, height: int, length: int) -> Rows | None:
     """None unless there are exactly as many bytes as the rows need."""
     try:
-        raw = deflate.zlib_decompress(_packed(data), height * length)
+        raw = deflate.zlib_decompress(packed, height * length)
     except deflate.DeflateError:
         return None
     return np.frombuffer(raw, np.uint8).reshape(height, length) if len(raw) == height * length else None
 
 
-def _packed(data: bytes) -> bytes:
-    """The bodies of the IDAT chunks."""
-    bodies, start = [], 8
+def _bodies(data: bytes) -> dict[bytes, bytes]:
+    """What the chunks of each kind hold, one after the other."""
+    bodies: dict[bytes, bytes] = {b"IDAT": b""}
+    start = 8
     while start + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
-        if kind == b"IDAT":
-            bodies.append(data[start + 8 : start + 8 + length])
+        bodies[kind] = bodies.get(kind, b"") + data[start + 8 : start + 8 + length]
         start += length + 12
-    return b"".join(bodies)
+    return bodies
 
 
 def _drop_channels(rows: Rows, channels: int) -> Rows | None:

@@ -31,12 +31,14 @@ def filtered(pixels: Pixels, filters: list[int]) -> bytes:
     return b"".join(lines)
 
 
-def png_of(pixels: Pixels, filters: list[int], piece: int = 2**20) -> bytes:
+def png_of(pixels: Pixels, filters: list[int], piece: int = 2**20, key: bytes = b"") -> bytes:
+    """`key` is the colour that is transparent."""
     height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, KINDS[channels], 0, 0, 0)
     packed = zlib.compress(filtered(pixels, filters))
     parts = [chunk(b"IDAT", packed[start : start + piece]) for start in range(0, len(packed), piece)]
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(parts) + chunk(b"IEND", b"")
+    first = chunk(b"IHDR", header) + (chunk(b"tRNS", key) if key else b"")
+    return b"\x89PNG\r\n\x1a\n" + first + b"".join(parts) + chunk(b"IEND", b"")
 
 
 @st.composite
@@ -89,6 +91,17 @@ def test_damage_is_answered_as_by_the_plain_way(picture: tuple[Pixels, bytes], d
         damaged[place] = data.draw(st.integers(0, 255))
     damaged = damaged[: data.draw(st.integers(20, len(damaged)))]
     assert outcome(bytes(damaged)) == plain_outcome(bytes(damaged))
+
+
+@many
+@given(pictures(), st.integers(0, 255))
+def test_a_transparent_colour_is_left_to_the_plain_way(picture: tuple[Pixels, bytes], value: int) -> None:
+    pixels, _ = picture
+    if pixels.shape[2] == 4:
+        return  # which has a channel for that
+    data = png_of(pixels, [0] * len(pixels), key=bytes([0, value]) * pixels.shape[2])
+    assert read_grey_png(data) is None
+    assert outcome(data) == plain_outcome(data)
 
 
 def test_every_kind_of_colours_has_its_bytes() -> None:

@@ -3,13 +3,14 @@
 import re
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+from playwright.sync_api import Browser, Error, Page, Route, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from predictions.models import Prediction
@@ -299,7 +300,8 @@ def sign_in(page: Page, server: LiveServer, name: str = "olive") -> None:
     tab.keyboard.press("Enter")
     tab.locator("#import").wait_for()
     tab.close()
-    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    with suppress(Error):  # the page may be on its way already
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
 
 
 def current_session(page: Page) -> str:
