@@ -7,13 +7,14 @@ const repeats = new WeakMap();
 export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const { prediction, digit, said, back } = data;
-  const done = () => clearTimeout(repeats.get(parentElement));
+  const before = repeats.get(parentElement);
   const say = (word) => {
-    done();
+    clearTimeout(repeats.get(parentElement)?.timer);
     setTriggerValue("word", word);
-    repeats.set(parentElement, setTimeout(say, 1000 * SECONDS_TO_REPEAT, word));
+    repeats.set(parentElement, { word, timer: setTimeout(say, 1000 * SECONDS_TO_REPEAT, word) });
   };
-  done();
+  // Only another answer, or none, shows that the page has taken note: it may be drawn anew for other reasons.
+  if (before?.word.prediction !== prediction) clearTimeout(before?.timer);
   find("p").textContent = said;
   find(".take-back").hidden = !back;
   find(".take-back").textContent = back;

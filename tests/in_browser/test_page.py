@@ -647,6 +647,7 @@ def test_keys_go_by_their_meaning_on_every_keyboard(visit: Visit, product: Produ
         draw(page, SEVEN)
         wait_for_answer(page)
         wait_for_feedback(page)
+        page.wait_for_timeout(1_500)  # that somebody takes who reads the answer
         press(key, f"Digit{label}")
         wait_for_empty(page)
     finished = [row for row in rows(product, page) if not row["superseded"]]
