@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,13 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
     """A zombie has ended; its parent, where that is a container's first process, just never asks."""
     alive = [process for process in processes if process.is_running()]
     return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def command(process: psutil.Process) -> str:
+    """Nothing of one that has ended by now."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 class Product:
@@ -85,7 +93,7 @@ class Product:
         return self.running("streamlit")
 
     def running(self, program: str) -> list[psutil.Process]:
-        return [child for child in self.children() if program in " ".join(child.cmdline())]
+        return [child for child in self.children() if program in command(child)]
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
