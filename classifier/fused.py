@@ -14,8 +14,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from classifier.model import ConvNorm, DigitNet, Stage
 
-SIDE = 28  # pixels of an input
-
 
 class Convolution(NamedTuple):
     weight: Tensor
@@ -52,10 +50,10 @@ class FusedNet:
     def _first(self, x: Tensor) -> Tensor:
         """The convolution of the one channel: a product of the weights with every window of 3×3 pixels."""
         weight, bias = self.windows
-        padded = functional.pad(x.reshape(-1, SIDE, SIDE), (1, 1, 1, 1))
-        windows = padded.unfold(1, 3, 1).unfold(2, 3, 1).reshape(-1, 9)
+        pixels = x.squeeze(1)
+        windows = functional.pad(pixels, (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, 1).reshape(-1, 9)
         found = torch.addmm(bias, windows, weight).relu_()
-        return found.reshape(-1, SIDE, SIDE, len(bias)).permute(0, 3, 1, 2)
+        return found.reshape(*pixels.shape, len(bias)).permute(0, 3, 1, 2)
 
 
 def _refine(x: Tensor, convolution: Convolution) -> Tensor:

@@ -6,6 +6,7 @@ same before the filters are undone are the same after, and one is enough.
 """
 
 import struct
+from collections import defaultdict
 
 import deflate
 import numpy as np
@@ -30,7 +31,7 @@ def read_grey_png(data: bytes) -> NDArray[np.uint8] | None:
     bodies = _bodies(data)
     if b"tRNS" in bodies:
         return None
-    rows = _inflate(bodies[b"IDAT"], height, 1 + width * BYTES[colours])
+    rows = _inflate(b"".join(bodies[b"IDAT"]), height, 1 + width * BYTES[colours])
     if rows is None or rows[:, 0].max() > 4:
         return None
     grey = rows if colours == 0 else _drop_channels(rows, BYTES[colours])
@@ -46,13 +47,13 @@ def _inflate(packed: bytes, height: int, length: int) -> Rows | None:
     return np.frombuffer(raw, np.uint8).reshape(height, length) if len(raw) == height * length else None
 
 
-def _bodies(data: bytes) -> dict[bytes, bytes]:
-    """What the chunks of each kind hold, one after the other."""
-    bodies: dict[bytes, bytes] = {b"IDAT": b""}
+def _bodies(data: bytes) -> dict[bytes, list[bytes]]:
+    """What the chunks of each kind hold."""
+    bodies = defaultdict(list)
     start = 8
     while start + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
-        bodies[kind] = bodies.get(kind, b"") + data[start + 8 : start + 8 + length]
+        bodies[kind].append(data[start + 8 : start + 8 + length])
         start += length + 12
     return bodies
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +15,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.forms import AuthenticationForm
+
+from predictions.api.rate import household
 
 LOCK = settings.VAR_DIR  # a folder that all web processes of this machine share
 
@@ -60,9 +61,7 @@ def address(request: HttpRequest) -> str | None:
     believed = told[:1] if settings.NINJA_NUM_PROXIES else []
     for text in (*believed, request.META.get("REMOTE_ADDR", "")):
         with suppress(ValueError):
-            found = ip_address(text.strip())
-            is_network = isinstance(found, IPv6Address)
-            return str(ip_network((found, 64), strict=False)[0] if is_network else found)
+            return household(text.strip())
     return None
 
 

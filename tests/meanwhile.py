@@ -10,6 +10,22 @@ from django.db import connection, transaction
 SECONDS_UNTIL_COMMIT = 0.5
 
 
+def at_once(*steps: Callable[[], object]) -> None:
+    """Do all of these at the same moment, each in a thread and on a connection of its own."""
+    start = threading.Barrier(len(steps))
+
+    def run(step: Callable[[], object]) -> None:
+        start.wait()
+        step()
+        connection.close()
+
+    threads = [threading.Thread(target=run, args=[step]) for step in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 @contextmanager
 def meanwhile(work: Callable[[], object]) -> Iterator[None]:
     """The block begins when the work is done but not committed; it is committed half a second later."""

@@ -64,6 +64,15 @@ def png(
     )
 
 
+def in_pieces(data: bytes, size: int) -> bytes:
+    """A PNG with one IDAT chunk, cut into chunks that hold so many bytes each."""
+    start = data.index(b"IDAT") - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    body = data[start + 8 : start + 8 + length]
+    chunks = [chunk(b"IDAT", body[first : first + size]) for first in range(0, length, size)]
+    return data[:start] + b"".join(chunks) + data[start + length + 12 :]
+
+
 def jpeg_of_size(width: int, height: int, image: Image.Image | None = None, **options: object) -> bytes:
     """A small JPEG whose header says another size."""
     data = file(image or Image.new("RGB", (16, 16)), "JPEG", **options)
@@ -179,6 +188,7 @@ AFFORDABLE: dict[str, Callable[[], bytes]] = {
     "png-alpha-1024": lambda: file(noise(1024, 1024, "RGBA")),
     "png-long-row": lambda: png(30_000, 100, 2),
     "png-inflates-further-than-it-says": lambda: png(40, 40, rows=2_000_000),
+    "png-in-many-pieces": lambda: in_pieces(file(noise(400, 400, "L")), 9),
     "png-profiles": lambda: png(40, 40, more=inflating(b"iCCP", b"a\0\0") * 20),
     "png-texts": lambda: png(40, 40, more=inflating(b"zTXt", b"a\0\0") * 20),
     "png-unicode-texts": lambda: png(40, 40, more=inflating(b"iTXt", b"a\0\1\0\0\0") * 20),

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from ipaddress import IPv6Network
+from contextlib import suppress
+from ipaddress import ip_network
 
 from django.http import HttpRequest
 from ninja.throttling import SimpleRateThrottle
@@ -18,13 +19,15 @@ class RateLimit(SimpleRateThrottle):
         self.lock = threading.Lock()
 
     def allow_request(self, request: HttpRequest) -> bool:
-        key, now = sender(self.get_ident(request) or ""), time.monotonic()
+        address, now = self.get_ident(request) or "", time.monotonic()
+        with suppress(ValueError):  # a server on a socket knows no address
+            address = household(address)
         most, seconds = float(self.num_requests or 0), float(self.duration or 1)
         with self.lock:
-            left, then = self.buckets.pop(key, (most, now))
+            left, then = self.buckets.pop(address, (most, now))
             left = min(most, left + (now - then) * most / seconds)
             is_allowed = left >= 1
-            self.buckets[key] = left - is_allowed, now
+            self.buckets[address] = left - is_allowed, now
             while now - self.buckets[oldest := next(iter(self.buckets))][1] > seconds:
                 del self.buckets[oldest]
         return is_allowed
@@ -34,11 +37,6 @@ class RateLimit(SimpleRateThrottle):
         return float(self.duration or 1) / max(1, self.num_requests or 0)
 
 
-def sender(address: str) -> str:
-    """An IPv6 address stands for its /64, which its owner can fill at will."""
-    if ":" not in address:
-        return address
-    try:
-        return str(IPv6Network((address, 64), strict=False))
-    except ValueError:
-        return address
+def household(address: str) -> str:
+    """The address; of IPv6 the first of its /64, which its owner can fill at will. Raises ValueError."""
+    return str(ip_network((address, 64 if ":" in address else 32), strict=False)[0])

@@ -73,6 +73,14 @@ class Connection(psycopg.Connection[Any]):
     patience = SECONDS_OF_SILENCE
     heard_at = float("-inf")  # by any of this process's connections
 
+    @contextmanager
+    def wait_at_most(self, seconds: float) -> Iterator[None]:
+        before, self.patience = self.patience, seconds
+        try:
+            yield
+        finally:
+            self.patience = before
+
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
         try:
             result = super().wait(gen, interval, timeout or self.patience)
@@ -108,10 +116,8 @@ class DatabaseWrapper(PostgresWrapper):
             return False
         if time.monotonic() - Connection.heard_at < SECONDS_HEARD:
             return True
-        self.connection.patience = SECONDS_TO_BE_THERE
-        is_there: bool = super().is_usable()
-        self.connection.patience = SECONDS_OF_SILENCE
-        return is_there
+        with self.connection.wait_at_most(SECONDS_TO_BE_THERE):
+            return bool(super().is_usable())
 
 
 def has_something_to_read(held: Connection) -> bool:
@@ -128,8 +134,5 @@ def take_time() -> Iterator[None]:
             yield  # nothing hurries other processes
             return
         cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS_FOR_MANY_ROWS}s'")
-        held.patience = SECONDS_FOR_MANY_ROWS
-        try:
+        with held.wait_at_most(SECONDS_FOR_MANY_ROWS):
             yield
-        finally:
-            held.patience = SECONDS_OF_SILENCE

@@ -300,10 +300,10 @@ class Prediction(models.Model):
 
         Predictions without a visitor can't be told apart, so they count as one visitor's.
         """
-        values = {name: getattr(self, name) for name in VALUES}
-        while not (inserted := insert(self.strokes, **values)) and not self._has_used_id():
-            pass  # two states of one drawing came at once: one after the other
-        return inserted
+        if insert(self.strokes, **{name: getattr(self, name) for name in VALUES}):
+            return True
+        # Else another state of the drawing came at the same moment, and this one follows it.
+        return not self._has_used_id() and self.log()
 
     def _has_used_id(self) -> bool:
         return any(model.objects.filter(pk=self.pk).exists() for model in (Prediction, ErasedId))

@@ -1,6 +1,5 @@
 """A button does what its page shows, once: sent twice or after somebody else, it does nothing and says so."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.urls import reverse
 from predictions.models import Job, LabelDoubt, ModelVersion, Prediction, Promotion
 from tests.drawings import accepted, unique
 from tests.forms import hidden
+from tests.meanwhile import at_once
 from tests.predictions.models.test_version import FAILED, PASSED, compare_on_paper
 from tests.rows import version as version_named
 
@@ -126,21 +126,15 @@ def test_form_without_what_its_page_showed_does_nothing(
 def test_form_that_is_sent_four_times_at_once_does_it_once(
     versions: list[ModelVersion], admin_user: User, admin_client: Client, button: str
 ) -> None:
-    url, start = url_of(button), threading.Barrier(4)
+    url = url_of(button)
     form = hidden(admin_client, url)
 
     def send() -> None:
         client = Client()
         client.force_login(admin_user)
-        start.wait()
         client.post(url, form)
-        connection.close()
 
-    threads = [threading.Thread(target=send) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[send] * 4)
     rolled_back = button == "roll_back"
     assert Promotion.objects.count() == 3 + rolled_back
     assert Job.objects.count() == (not rolled_back)

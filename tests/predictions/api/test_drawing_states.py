@@ -1,14 +1,13 @@
 """A drawing's newer states take the place of its visitor's own unreviewed ones, and of nothing else."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -16,7 +15,7 @@ from predictions.learning.retention import delete_expired
 from predictions.models import ErasedId, ModelVersion, Prediction
 from predictions.models.erased import KEPT
 from tests.conftest import ONE, ZERO, Post
-from tests.meanwhile import meanwhile
+from tests.meanwhile import at_once, meanwhile
 
 DRAWING, ANN, BEN = uuid4(), uuid4(), uuid4()
 
@@ -91,22 +90,14 @@ def test_state_that_is_reviewed_at_that_moment_stays(draw: Draw, admin_user: Use
 
 @pytest.mark.django_db(transaction=True)
 def test_each_visitor_has_one_newest_state_whatever_comes_at_once(version: ModelVersion) -> None:
-    visitors, start = [ANN, BEN, None] * 3, threading.Barrier(9)
+    visitors = [ANN, BEN, None] * 3
     statuses: list[int] = []
 
     def send(visitor: UUID | None) -> None:
         body = {"strokes": ZERO, "drawing": str(DRAWING)} | ({"visitor": str(visitor)} if visitor else {})
-        start.wait()
-        statuses.append(
-            Client().post("/api/predict", body, content_type="application/json").status_code,
-        )
-        connection.close()
+        statuses.append(Client().post("/api/predict", body, content_type="application/json").status_code)
 
-    threads = [threading.Thread(target=send, args=[visitor]) for visitor in visitors]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[partial(send, visitor) for visitor in visitors])
     assert statuses == [201] * 9
     rows = Prediction.objects.filter(superseded=False)
     assert sorted(map(str, rows.values_list("visitor", flat=True))) == sorted(map(str, [ANN, BEN, None]))

@@ -3,7 +3,6 @@
 import base64
 import io
 import struct
-import threading
 import uuid
 import zlib
 from typing import Any
@@ -20,6 +19,7 @@ from predictions import serving
 from predictions.api import views
 from predictions.models import ModelVersion, Prediction
 from tests.conftest import ONE, ZERO, Post, png
+from tests.meanwhile import at_once
 
 
 def test_answer_is_the_stored_row(post: Post, version: ModelVersion) -> None:
@@ -82,20 +82,13 @@ def test_newer_prediction_supersedes_the_drawings_older_ones(post: Post) -> None
 def test_requests_at_once_lose_and_double_nothing(version: ModelVersion, same: str) -> None:
     """Eight at once: with one id there is one row; of one drawing there is one newest row."""
     answers: list[Any] = []
-    start = threading.Barrier(8)
     shared = {same: str(uuid.uuid4())}
 
     def send() -> None:
-        start.wait()
         body = {"strokes": ONE, **shared}
         answers.append(Client().post("/api/predict", body, content_type="application/json"))
-        connection.close()
 
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[send] * 8)
     assert {answer.status_code for answer in answers} == {201}
     assert Prediction.objects.count() == len({answer.json()["id"] for answer in answers})
     assert Prediction.objects.filter(superseded=False).count() == 1

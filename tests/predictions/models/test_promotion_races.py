@@ -1,41 +1,33 @@
 """Promotions and rollbacks at the same moment, on connections of their own: one happens after the other."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from django.db import connection
 
 from predictions.models import GateClosedError, ModelVersion, Promotion
 from predictions.models.locks import Lock, hold
 from tests import samples
-from tests.meanwhile import meanwhile
+from tests.meanwhile import at_once, meanwhile
 from tests.predictions.models.test_version import FAILED, PASSED, compare_on_paper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 20
 
 
-def at_once(*steps: Callable[[], object]) -> Counter[str]:
+def race(*steps: Callable[[], object]) -> Counter[str]:
     """Do the steps at the same moment; how many were done and how many refused."""
-    start, outcomes = threading.Barrier(len(steps)), Counter[str]()
+    outcomes = Counter[str]()
 
     def run(step: Callable[[], object]) -> None:
-        start.wait()
         try:
             step()
             outcomes["done"] += 1
         except GateClosedError:
             outcomes["refused"] += 1
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=run, args=[step]) for step in steps]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[partial(run, step) for step in steps])
     return outcomes
 
 
@@ -55,7 +47,7 @@ def test_version_that_failed_is_never_promoted_beside_one_that_passed(first: Mod
     for _ in range(ROUNDS):
         compare_on_paper(good, first, PASSED)
         compare_on_paper(bad, first, FAILED)
-        assert at_once(good.promote, bad.promote) == {"done": 1, "refused": 1}
+        assert race(good.promote, bad.promote) == {"done": 1, "refused": 1}
         assert ModelVersion.objects.active() == good
         Promotion.objects.all().roll_back()
         assert ModelVersion.objects.active() == first
@@ -89,7 +81,7 @@ def test_promotion_and_rollback_at_once_leave_a_log_that_can_be_rolled_back(firs
     for _ in range(ROUNDS):
         second.promote(reason="for the test", override=True)
         compare_on_paper(third, second, PASSED)
-        promoted = at_once(third.promote, lambda: Promotion.objects.all().roll_back())
+        promoted = race(third.promote, lambda: Promotion.objects.all().roll_back())
         newest = Promotion.objects.all()[0]
         assert ModelVersion.objects.get(active=True) == newest.version
         # Either the rollback undid the promotion, or it came first, and the gate knew nothing of v1.
@@ -100,5 +92,5 @@ def test_promotion_and_rollback_at_once_leave_a_log_that_can_be_rolled_back(firs
 
 def test_two_first_promotions_at_once_leave_one_active_version(db: None) -> None:
     versions = [make_version() for _ in range(4)]
-    assert at_once(*(version.promote for version in versions)) == {"done": 1, "refused": 3}
+    assert race(*(version.promote for version in versions)) == {"done": 1, "refused": 3}
     assert ModelVersion.objects.filter(active=True).count() == 1
