@@ -29,7 +29,7 @@ def read_grey_png(data: bytes) -> NDArray[np.uint8] | None:
     if depth != 8 or colours not in BYTES or any(unusual) or checksum != deflate.crc32(data[12:29]):
         return None
     bodies = _bodies(data)
-    if b"tRNS" in bodies:
+    if bodies is None or b"tRNS" in bodies:
         return None
     rows = _inflate(b"".join(bodies[b"IDAT"]), height, 1 + width * BYTES[colours])
     if rows is None or rows[:, 0].max() > 4:
@@ -47,15 +47,15 @@ def _inflate(packed: bytes, height: int, length: int) -> Rows | None:
     return np.frombuffer(raw, np.uint8).reshape(height, length) if len(raw) == height * length else None
 
 
-def _bodies(data: bytes) -> dict[bytes, list[bytes]]:
-    """What the chunks of each kind hold."""
+def _bodies(data: bytes) -> dict[bytes, list[bytes]] | None:
+    """What the chunks of each kind hold; None where the last one is cut."""
     bodies = defaultdict(list)
     start = 8
-    while start + 8 <= len(data):
+    while start + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
         bodies[kind].append(data[start + 8 : start + 8 + length])
         start += length + 12
-    return bodies
+    return bodies if start == len(data) else None
 
 
 def _drop_channels(rows: Rows, channels: int) -> Rows | None:

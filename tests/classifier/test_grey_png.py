@@ -83,6 +83,13 @@ def test_it_reads_what_is_grey_and_opaque_and_nothing_else(picture: tuple[Pixels
     assert outcome(data) == plain_outcome(data)
 
 
+def test_a_chunk_that_says_it_is_longer_than_the_file_is_left_to_the_plain_way() -> None:
+    data = png_of(np.zeros((1, 1, 1), np.uint8), [0], piece=5)
+    second = data.rindex(b"IDAT")
+    lying = data[: second - 4] + struct.pack(">I", 2**24 + 5) + data[second : second + 9]
+    assert outcome(lying) == plain_outcome(lying)
+
+
 @many
 @given(pictures(), st.data())
 def test_damage_is_answered_as_by_the_plain_way(picture: tuple[Pixels, bytes], data: st.DataObject) -> None:
