@@ -180,6 +180,7 @@ MNIST_DIR = env.path("MNIST_DIR", VAR_DIR / "data")
 # At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
 # reviewed after so many days (0: keeps them).
 RETRAIN_AFTER = env.int("RETRAIN_AFTER", 200, validate=AT_LEAST_0)
+FORGET_DAYS = env.int("FORGET_DAYS", 7, validate=AT_LEAST_0)
 RETENTION_DAYS = env.int("RETENTION_DAYS", 0, validate=AT_LEAST_0)
 
 LOGGING = {

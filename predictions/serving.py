@@ -93,7 +93,8 @@ def _look(held: Active | None) -> Active:
 
 def _stand_in(version: ModelVersion, error: UnreadableWeightsError) -> Active:
     """In a process that has not answered yet, the newest promoted version before that can be read."""
-    earlier = Promotion.objects.all().that_stand().exclude(version=version).select_related("version")
+    kept = Promotion.objects.all().that_stand().filter(version__to_forget_since=None)
+    earlier = kept.exclude(version=version).select_related("version")
     for promotion in earlier[:TRIED_STAND_INS]:
         with suppress(UnreadableWeightsError):
             return Active(promotion.version, promotion.version.tried_predictor())

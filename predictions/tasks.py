@@ -33,6 +33,7 @@ WORK = {
     Job.Kind.REPLAY: "predictions.learning.replay.replay",
     Job.Kind.CHECK_LABELS: "predictions.learning.label_check.check_labels",
     Job.Kind.RETENTION: "predictions.learning.retention.delete_expired",
+    Job.Kind.FORGET: "predictions.learning.forgetting.forget",
 }
 
 
@@ -92,10 +93,11 @@ def reporter(context: JobContext, job: Job) -> ReportProgress:
     task_middleware=[take_a_sound_connection],
 )
 def nightly(timestamp: int) -> None:
-    """Delete what is too old; train when enough new drawings have been reviewed."""
+    """Delete what is too old, forget what was deleted; train when enough new drawings have been reviewed."""
     from predictions.learning.pipeline import new_drawings
 
     start_unless_queued(Job.Kind.RETENTION)
+    start_unless_queued(Job.Kind.FORGET)
     if new_drawings() >= settings.RETRAIN_AFTER:
         start_unless_queued(Job.Kind.TRAIN)
 

@@ -60,7 +60,11 @@ def show(session: Session) -> None:
         if session.older and st.button("Show more", key="older"):
             act(load_older, session)
         with st.popover("Delete my drawings"):
-            st.write("This deletes all your drawings from the database, for good.")
+            st.write(
+                "This deletes all your drawings from the database now. If a model learned from one, "
+                "it is made again without it, and the old one erased, within eight days. "
+                "Backups are kept for two weeks."
+            )
             if st.button("Delete them all", key="delete"):
                 act(delete, session)
 

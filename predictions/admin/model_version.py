@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.show import NOTHING, per_cent
-from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVersion, Promotion
+from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVersion, Promotion, Weights
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Metrics, SetFigures
@@ -59,7 +59,18 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ["name", "active", "created_at", "parent", "gate_decision", "measured", "drawings"]},
+            {
+                "fields": [
+                    "name",
+                    "active",
+                    "created_at",
+                    "parent",
+                    "weights_kept",
+                    "gate_decision",
+                    "measured",
+                    "drawings",
+                ]
+            },
         ),
         (
             "To make it again",
@@ -98,6 +109,16 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @display(description="MNIST test accuracy")
     def test_accuracy(self, version: ModelVersion) -> str:
         return per_cent(version.metrics["sets"]["mnist_test"]["accuracy"], 2)
+
+    @display(description="Weights")
+    def weights_kept(self, version: ModelVersion) -> str:
+        if not Weights.objects.filter(version=version).exists():
+            return "Erased: they had learned from drawings that were deleted since."
+        return (
+            "Will be erased: they learned from drawings that were deleted."
+            if version.to_forget_since
+            else "Kept"
+        )
 
     @display(description="Gate")
     def gate_decision(self, version: ModelVersion) -> str:
@@ -150,7 +171,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
                 self.message_user(request, str(closed), messages.ERROR)
             return redirect(VERSIONS)
         context = {**self.admin_site.each_context(request), "title": "Roll back"}
-        context |= {"state": promotions.state(), "standing": promotions.standing()}
+        context |= {
+            "state": promotions.state(),
+            "active": ModelVersion.objects.active(),
+            "earlier": promotions.earlier(),
+        }
         return render(request, "predictions/confirm_rollback.html", context)
 
     @action(description="Train now", permissions=["start"])

@@ -41,13 +41,14 @@ def check_labels(report: "ReportProgress") -> Checked:
 
 
 def doubt_labels(drawings: ReviewedDrawings, known: "Digits") -> Collection[UUID]:
-    """Doubt labels by the active version's features, beside `known` digits; the drawings with open doubts.
+    """Doubt labels beside `known` digits, by the features of the version that fine-tuning starts from, which
+    has learned none of them; the drawings with open doubts.
 
-    A label that was reviewed again since it was doubted is not doubted any more. Without an active version
+    A label that was reviewed again since it was doubted is not doubted any more. Before a version is promoted
     there are no features, and no doubts.
     """
     # A drawing that is reviewed again from now on is settled, whatever is found about its label.
-    version, at = ModelVersion.objects.active(), timezone.now()
+    version, at = ModelVersion.objects.start(), timezone.now()
     if version is None or not len(drawings):
         return set()
     errors = find_errors(version.predictor(), drawings, known[:KNOWN])

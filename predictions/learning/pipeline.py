@@ -50,13 +50,13 @@ class Changes(TypedDict, total=False):
 
 
 def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes: Unpack[Changes]) -> Made:
-    """Make a version that starts from the active one's weights. Raises ValueError where no version is active,
-    and as `make_version` does."""
+    """Make a version from the weights that the active one's line began with, and all reviewed drawings.
+    Raises ValueError where there are none, and as `make_version` does."""
     from training.finetune import FineTuning
 
-    parent = ModelVersion.objects.active()
+    parent = ModelVersion.objects.start()
     if parent is None:
-        raise ValueError("There is no active version to start from: run manage.py setup.")
+        raise ValueError("There is no version to start from: run manage.py setup.")
     start = parent.checkpoint().network()
     return make_version(report, start, FineTuning(**changes), parent=parent, data_dir=data_dir)
 
@@ -115,6 +115,8 @@ def register(
     from classifier.checkpoint import dump
 
     version = ModelVersion.objects.register(dump(checkpoint), parent=parent, dataset=drawings.manifest())
+    left = Prediction.objects.all().still_there(drawings.ids)
+    ModelVersion.objects.forget(key for key in drawings.ids if key not in left)  # deleted in the meantime
     recent = list(Prediction.objects.filter(superseded=False).order_by("-created_at")[:REFERENCE_SIZE])
     if len(recent) == REFERENCE_SIZE:
         DriftMonitor.objects.create(version=version, reference=make_reference(recent, version.predictor()))

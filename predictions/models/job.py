@@ -1,8 +1,9 @@
 """Work for the worker process. The queue (procrastinate, in the same database) owns a job's state; the row
 here is for people: it holds who asked, for which work, how far it is and its result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
@@ -55,6 +56,15 @@ class JobQuerySet(models.QuerySet["Job"]):
         job.save(update_fields=["queued"])
         return job
 
+    def forget(self, drawings: Iterable[UUID]) -> None:
+        """Take deleted drawings out of what replays found."""
+        gone = {str(key) for key in drawings}
+        for job in self.filter(kind=Job.Kind.REPLAY, result__isnull=False) if gone else []:
+            kept = [drawing for drawing in job.result["drawings"] if drawing["id"] not in gone]
+            if len(kept) < len(job.result["drawings"]):
+                job.result["drawings"] = kept
+                job.save(update_fields=["result"])
+
     def with_state(self) -> Self:
         return self.select_related("queued", "requested_by")
 
@@ -66,6 +76,7 @@ class Job(models.Model):
         REPLAY = "replay", "Replay"
         CHECK_LABELS = "check_labels", "Label check"
         RETENTION = "retention", "Retention"
+        FORGET = "forget", "Forgetting"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
     arguments = models.JSONField(default=dict, blank=True)

@@ -18,6 +18,7 @@ from predictions import pictures
 from predictions.models import review
 from predictions.models.erased import REFUSE_ERASED, ErasedId
 from predictions.models.insert import VALUES, insert
+from predictions.models.job import Job
 from predictions.models.label_change import KEEP_ANSWER, TRACE_LABELS, LabelChange
 from predictions.models.review import SUPERSEDE_REOPENED
 from predictions.models.version import ModelVersion
@@ -66,13 +67,18 @@ class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
 
     @transaction.atomic
     def erase(self) -> int:
-        """Delete the rows with their traces, for good; how many there were. Their ids can't be logged again.
+        """Delete the rows with their traces, for good; how many there were. Their ids can't be logged again,
+        and the versions that learned from them are to be forgotten.
 
         They are locked first: a label in the moment between would leave a trace without its row.
         """
         keys = list(self.select_for_update().order_by("pk").values_list("pk", flat=True))
         ErasedId.objects.bulk_create([ErasedId(pk=key) for key in keys])
+        split = Prediction.objects.filter(pk__in=keys, split_row__isnull=False)
+        learned = list(split.values_list("pk", flat=True))
         Prediction.objects.filter(pk__in=keys).only("pk").delete()
+        ModelVersion.objects.forget(learned)
+        Job.objects.forget(keys)
         return len(keys)
 
 

@@ -34,6 +34,10 @@ class SplitRowQuerySet(models.QuerySet["SplitRow"]):
         """
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE predictions_splitrow IN SHARE UPDATE EXCLUSIVE MODE")
+        originals = self.exclude(side=Side.COPY).values("input_hash")
+        self.filter(side=Side.COPY).exclude(
+            input_hash__in=originals
+        ).delete()  # of a drawing that was deleted
         unassigned = Prediction.objects.all().may_teach().filter(split_row=None)
         rows = unassigned.order_by("reviewed_at", "pk").values_list("pk", "visitor", "input")
         sides = dict(self.exclude(side=Side.COPY).values_list("input_hash", "side"))

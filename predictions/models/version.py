@@ -1,9 +1,12 @@
 """Which model answers: every version that was made, its weights, and the log of promotions."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import UUID
 
 import pgtrigger
 from django.conf import settings
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from training.compare import Decision
 
 Read = TypeVar("Read")
+# The sides of the split that shape the weights: one trains, one calibrates.
+TEACHING = ("train", "validation")
 
 
 CHANGED = "Somebody promoted, rolled back or compared a version after this page was shown: look again."
@@ -46,6 +51,37 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """The version that answered at `time`; None before the first promotion."""
         promoted = self.filter(promotions__at__lte=time)
         return promoted.order_by("-promotions__at", "-promotions__pk").first()
+
+    def start(self) -> "ModelVersion | None":
+        """The version that a fine-tuning starts from: the one that the active one's line began with; the
+        oldest that may be kept, where that one is to be forgotten.
+
+        So no version holds what another has learned, and forgetting a drawing takes one training. None before
+        the first promotion.
+        """
+        active = self.active()
+        if active is None:
+            return None
+        origin = active.origin()
+        return self.filter(to_forget_since=None).order_by("pk").first() if origin.to_forget_since else origin
+
+    def forget(self, drawings: Iterable[UUID]) -> None:
+        """Take deleted drawings out of every version's manifest. A version that learned from one, or started
+        from one that did, is to be forgotten."""
+        names = [str(key) for key in drawings]
+        if not names:
+            return
+        for version in self.select_for_update().filter(_made_from(names)):
+            taught = any(
+                version.dataset[side].keys() & set(names) for side in TEACHING if side in version.dataset
+            )
+            version.dataset = {
+                side: {key: label for key, label in labels.items() if key not in names}
+                for side, labels in version.dataset.items()
+            }
+            version.save(update_fields=["dataset"])
+            if taught:
+                version.mark_to_forget()
 
     @transaction.atomic
     def register(self, data: bytes, **facts: Any) -> "ModelVersion":  # noqa: ANN401
@@ -97,6 +133,12 @@ class ModelVersion(models.Model):
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
     created_at = models.DateTimeField(default=timezone.now)
     active = models.BooleanField(default=False, editable=False)
+    to_forget_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since a drawing was deleted that these weights learned from.",
+    )
 
     objects = ModelVersionQuerySet.as_manager()
 
@@ -152,6 +194,12 @@ class ModelVersion(models.Model):
             key = parent
         return ModelVersion.objects.get(pk=key)
 
+    def mark_to_forget(self) -> None:
+        """And whatever started from these weights, which holds the same drawings."""
+        ModelVersion.objects.filter(pk=self.pk, to_forget_since=None).update(to_forget_since=timezone.now())
+        for child in self.children.filter(to_forget_since=None):
+            child.mark_to_forget()
+
     @transaction.atomic
     def promote(
         self,
@@ -196,6 +244,9 @@ class ModelVersion(models.Model):
 
     @transaction.atomic
     def _activate(self, previous: "ModelVersion | None", **record: Any) -> "Promotion":  # noqa: ANN401
+        self.refresh_from_db(fields=["to_forget_since"])
+        if self.to_forget_since:
+            raise GateClosedError(f"{self} learned from drawings that were deleted, and answers no more.")
         try:
             self.tried_predictor()
         except UnreadableWeightsError as error:
@@ -204,6 +255,12 @@ class ModelVersion(models.Model):
         ModelVersion.objects.filter(pk=self.pk).update(active=True)
         self.active = True
         return Promotion.objects.create(version=self, previous=previous, **record)
+
+
+def _made_from(drawings: list[str]) -> Q:
+    """Versions whose manifest holds one of these drawings, on any side."""
+    sides = [Q(**{f"dataset__{side}__has_any_keys": drawings}) for side in (*TEACHING, "test")]
+    return reduce(or_, sides)
 
 
 def lock_active() -> ModelVersion | None:
@@ -251,6 +308,12 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
         """The newest of them."""
         return self.that_stand().first()
 
+    def earlier(self) -> "ModelVersion | None":
+        """The version that a rollback makes active: the newest replaced one that is not to be forgotten."""
+        replaced = self.that_stand().filter(previous__to_forget_since=None, previous__active=False)
+        promotion = replaced.select_related("previous").first()
+        return promotion.previous if promotion else None
+
     def state(self) -> str:
         """The key of the newest promotion: another one, and another version answers, or did meanwhile."""
         return str(self.aggregate(models.Max("pk"))["pk__max"])
@@ -271,9 +334,10 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
         active, standing = lock_active(), self.standing()
         if expected_state not in (None, self.state()):
             raise GateClosedError(CHANGED)
-        if standing is None or standing.previous is None:
+        earlier = self.earlier()
+        if standing is None or earlier is None:
             raise GateClosedError("There is no earlier version to roll back to.")
-        return standing.previous._activate(active, by=by, reason=reason, rolls_back=standing)
+        return earlier._activate(active, by=by, reason=reason, rolls_back=standing)
 
 
 class Promotion(models.Model):

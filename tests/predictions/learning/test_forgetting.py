@@ -1,0 +1,216 @@
+"""Forgetting: what learned from a deleted drawing answers no more; the next version is as without it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import numpy as np
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from predictions.learning import forgetting
+from predictions.learning.drawings import reviewed_drawings
+from predictions.learning.pipeline import fine_tune, register
+from predictions.models import (
+    GateClosedError,
+    Job,
+    ModelVersion,
+    Prediction,
+    Promotion,
+    Side,
+    SplitRow,
+    Weights,
+)
+from predictions.models.split import side_of
+from tests.drawings import accepted
+from tests.predictions.learning.test_pipeline import QUICK, quiet
+from training.dataset import Mnist
+from training.synthesis import digits
+
+PEOPLE = [UUID(int=number) for number in range(20)]
+TRAINER = next(person for person in PEOPLE if side_of(person) == Side.TRAIN)
+
+
+@pytest.fixture(autouse=True)
+def quick_training(monkeypatch: pytest.MonkeyPatch, small_mnist: Mnist) -> None:
+    monkeypatch.setattr(forgetting, "fine_tune", partial(fine_tune, **QUICK))
+
+
+def review(version: ModelVersion, numbers: range, without: UUID | None = None) -> None:
+    """The same drawings in every world, each person's in turn, but for one person's who was never there."""
+    images, labels = digits(100, np.random.default_rng(1))
+    for number in numbers:
+        if (person := PEOPLE[number % 20]) != without:
+            key = UUID(int=1000 + number)
+            accepted(version, images[number], int(labels[number]), visitor=person, id=key)
+
+
+def make_line(first: ModelVersion, count: int, without: UUID | None = None) -> ModelVersion:
+    """So many versions, each made from twenty drawings more than the one before; the newest answers."""
+    for number in range(count):
+        review(first, range(20 * number, 20 * number + 20), without)
+        version = ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"])
+        version.promote(reason="for the test", override=True)
+    return version
+
+
+def delete_drawings_of(person: UUID) -> None:
+    assert Prediction.objects.filter(visitor=person).erase()
+
+
+def weights(version: ModelVersion) -> bytes:
+    """Without the metrics, which say how long the training took."""
+    tensors = sorted(version.checkpoint().weights.items())
+    return b"".join(tensor.numpy().tobytes() for _, tensor in tensors)
+
+
+@contextmanager
+def another_world() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def line(small_version: ModelVersion) -> ModelVersion:
+    return make_line(small_version, 2)
+
+
+def test_new_weights_are_those_of_a_line_that_never_had_the_drawings(small_version: ModelVersion) -> None:
+    for person in np.random.default_rng(3).choice(20, 2, replace=False):
+        with another_world():
+            clean = weights(make_line(small_version, 3, without=PEOPLE[person]))
+        with another_world():
+            make_line(small_version, 3)
+            delete_drawings_of(PEOPLE[person])
+            Weights.objects.exclude(version=small_version).filter(version__active=False).delete()
+            made = fine_tune(quiet, **QUICK)["version"]
+            assert weights(ModelVersion.objects.get(name=made)) == clean
+
+
+def test_deletion_marks_what_learned_from_the_drawings_and_leaves_no_id_behind(
+    line: ModelVersion, client: Client
+) -> None:
+    gone = [str(key) for key in Prediction.objects.filter(visitor=TRAINER).values_list("pk", flat=True)]
+    learned = {version.name for version in ModelVersion.objects.all() if gone[0] in str(version.dataset)}
+    assert "v1" not in learned
+    assert learned
+    assert client.delete(f"/api/predictions?visitor={TRAINER}").json() == {"deleted": len(gone)}
+    marked = ModelVersion.objects.filter(to_forget_since__isnull=False)
+    assert {version.name for version in marked} >= learned
+    for version in ModelVersion.objects.all():
+        assert not any(key in str(version.dataset) for key in gone)
+        assert version.metrics["sets"]["mnist_test"]["count"]
+
+
+def test_drawing_that_only_measured_is_taken_from_the_manifest_and_marks_nothing(line: ModelVersion) -> None:
+    tester = next(person for person in PEOPLE if side_of(person) == Side.TEST)
+    assert line.dataset["test"]
+    delete_drawings_of(tester)
+    line.refresh_from_db()
+    assert not any(Prediction.objects.filter(pk=key).count() == 0 for key in line.dataset["test"])
+    assert not ModelVersion.objects.filter(to_forget_since__isnull=False).exists()
+
+
+def test_what_started_from_marked_weights_is_marked_too(line: ModelVersion) -> None:
+    data = bytes(line.weights.checkpoint)
+    child = ModelVersion.objects.register(data, parent=line)
+    grandchild = ModelVersion.objects.register(data, parent=child)
+    delete_drawings_of(TRAINER)
+    grandchild.refresh_from_db()
+    assert grandchild.to_forget_since
+
+
+def test_the_job_makes_a_version_from_what_is_left_and_promotes_it(line: ModelVersion) -> None:
+    delete_drawings_of(TRAINER)
+    result = forgetting.forget(quiet)
+    active = ModelVersion.objects.active()
+    assert active
+    assert active.name == result["replaced_by"]
+    assert active.to_forget_since is None
+    assert {key for side in active.dataset.values() for key in side} == set(map(str, reviewed_drawings().ids))
+    assert result["erased"] == []
+
+
+def test_nothing_marked_means_nothing_done(line: ModelVersion) -> None:
+    assert forgetting.forget(quiet) == {"replaced_by": None, "erased": []}
+    assert ModelVersion.objects.active() == line
+
+
+def test_marked_weights_are_erased_after_days_and_their_row_stays(line: ModelVersion) -> None:
+    delete_drawings_of(TRAINER)
+    forgetting.forget(quiet)
+    ModelVersion.objects.filter(to_forget_since__isnull=False).update(
+        to_forget_since=timezone.now() - timedelta(days=7)
+    )
+    erased = forgetting.forget(quiet)["erased"]
+    assert line.name in erased
+    assert not Weights.objects.filter(version=line).exists()
+    assert ModelVersion.objects.get(pk=line.pk).metrics == line.metrics
+
+
+def test_where_the_gate_stays_closed_the_first_version_answers_in_the_end(
+    line: ModelVersion, small_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ModelVersion, "obstacle", lambda self, active: "worse" if self != small_version else "worse too"
+    )
+    delete_drawings_of(TRAINER)
+    assert forgetting.forget(quiet)["replaced_by"] is None
+    assert ModelVersion.objects.active() == line
+    ModelVersion.objects.filter(pk=line.pk).update(to_forget_since=timezone.now() - timedelta(days=8))
+    assert forgetting.forget(quiet) == {"replaced_by": small_version.name, "erased": [line.name]}
+    assert ModelVersion.objects.active() == small_version
+
+
+def test_neither_a_promotion_nor_a_rollback_goes_to_a_marked_version(
+    line: ModelVersion, small_version: ModelVersion
+) -> None:
+    delete_drawings_of(TRAINER)
+    forgetting.forget(quiet)
+    line.refresh_from_db()
+    with pytest.raises(GateClosedError, match="deleted"):
+        line.promote(reason="for the test", override=True)
+    back = Promotion.objects.all().roll_back()
+    assert back.version == small_version
+    with pytest.raises(GateClosedError, match="no earlier version"):
+        Promotion.objects.all().roll_back()
+
+
+def test_drawing_that_is_deleted_while_a_version_trains_on_it_marks_that_version(
+    small_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review(small_version, range(40))
+    drawings = reviewed_drawings()
+    delete_drawings_of(TRAINER)
+    version = register(small_version.checkpoint(), drawings, small_version)
+    version.refresh_from_db()
+    assert version.to_forget_since
+    assert {key for side in version.dataset.values() for key in side} == set(
+        map(str, reviewed_drawings().ids)
+    )
+
+
+def test_copy_of_a_deleted_drawing_gets_a_side_of_its_own(small_version: ModelVersion) -> None:
+    tester = next(person for person in PEOPLE if side_of(person) == Side.TEST)
+    image = digits(1, np.random.default_rng(0))[0][0]
+    accepted(small_version, image, 1, visitor=TRAINER)
+    copy = accepted(small_version, image, 1, visitor=tester)
+    SplitRow.objects.assign()
+    assert SplitRow.objects.get(pk=copy.pk).side == Side.COPY
+    delete_drawings_of(TRAINER)
+    SplitRow.objects.assign()
+    assert SplitRow.objects.get(pk=copy.pk).side == Side.TEST
+
+
+def test_replays_forget_the_drawing_as_well(line: ModelVersion) -> None:
+    row = Prediction.objects.filter(visitor=TRAINER)[0]
+    kept = [{"id": str(key), "before": 1, "after": 2} for key in (row.pk, UUID(int=5))]
+    job = Job.objects.create(kind=Job.Kind.REPLAY, result={"drawings": kept})
+    delete_drawings_of(TRAINER)
+    job.refresh_from_db()
+    assert job.result == {"drawings": kept[1:]}
