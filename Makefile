@@ -10,17 +10,17 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
 
-# Shows how much reviewed drawings teach, on a database and a port of its own: make loop-demo [DRAWINGS=strokes.npz
-# UNSEEN="the sources that only test" REVIEWS="100 300 1000 2000" STEPS=600 PICTURE=docs/learning-curve.png]
-DRAWINGS ?= benchmarks/data/strokes-dev.npz
-UNSEEN ?= val
-REVIEWS ?= 1000
-STEPS ?= 600
+# Shows how much reviewed drawings teach, on a database and a port of its own: make loop-demo
+# [DRAWINGS=strokes.npz ONLY="the sources that are reviewed" ROUNDS="100 300 1000" STEPS=600 PICTURE=docs/learning-curve.png]
+DRAWINGS ?= benchmarks/data/strokes-dev.npz benchmarks/data/strokes-dev-2.npz
+ROUNDS ?= 100 300 1000
+PICTURE ?= var/loop-demo.png
 DEMO := VAR_DIR=var/loop-demo MNIST_DIR=$(or $(MNIST_DIR),var/data) WEB_PORT=8490
 loop-demo: .venv/dev
 	@rm -rf var/loop-demo
-	@$(DEMO) $(VENV)/python -m benchmarks.loop_demo $(DRAWINGS) --unseen $(UNSEEN) --reviews $(REVIEWS) \
-		--steps $(STEPS) $(if $(PICTURE),--picture $(PICTURE))
+	@$(DEMO) $(VENV)/python -m benchmarks.loop_demo $(DRAWINGS) --rounds $(ROUNDS) \
+		--picture $(PICTURE) --json var/loop-demo.json \
+		$(if $(ONLY),--only $(ONLY)) $(if $(STEPS),--steps $(STEPS))
 
 # The product beside other servers that do the same work; QUICK=1 for a first look in two minutes.
 bench: wrk .venv-bench/peers

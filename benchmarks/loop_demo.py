@@ -1,71 +1,93 @@
-"""The learning loop at work: people draw, an operator reviews, the model learns.
+"""The learning loop at work: people draw, an operator reviews, the model learns to read them.
 
     make loop-demo
-    python -m benchmarks.loop_demo benchmarks/data/strokes-dev.npz --unseen val [--reviews 300 1000]
-        [--steps 600] [--picture curve.png] [--api http://localhost:8000]
+    python -m benchmarks.loop_demo FILE.npz … [--only SOURCE …] [--rounds 100 300 1000]
+        [--picture curve.png] [--json loop-demo.json] [--api http://localhost:8000]
 
-Sends a stroke file's drawings to the running API, reviews them, fine-tunes after so many reviews, and
-promotes what the gate lets pass. Needs a database of its own; prints a markdown table.
+Of each source of the stroke files a random half is drawn on the running API and reviewed in the queue's
+order; the other half, of the same people, only measures. A version is trained after so many reviews, and
+after all; the gate decides which answers. What nobody can read (`simulated_people.is_readable`) is rejected
+in one half and left out of the other. Needs a database of its own; prints a markdown table.
 """
 
 import argparse
-import base64
-import io
+import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 import numpy as np
 import requests
 from django.core.management import CommandError, call_command
 from numpy.typing import NDArray
-from PIL import Image
 
 from benchmarks import site
+from benchmarks.simulated_people import (
+    WRONG_REVIEWS,
+    Truth,
+    err,
+    halve,
+    is_readable,
+    look_again_at_doubts,
+    review_queue,
+    send,
+)
 from predictions.management.progress import show_progress
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
-    from classifier.checkpoint import SetFigures
+    from classifier.predictor import Predictor
     from predictions.models import ModelVersion
     from training.compare import Check
-    from training.dataset import Digits
+    from training.dataset import Digits, Mnist
     from training.drawings import Drawings
 
-DRAWINGS_PER_VISITOR = 20
-WRONG_CLAIMS = 0.05
 SECONDS_TO_ANSWER_ANEW = 2
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The active version after so many reviews, and how it reads each set."""
+class Measured:
+    """The half that measures: as inputs, with each drawing's source; and MNIST."""
+
+    digits: "Digits"
+    sources: NDArray[np.str_]
+    mnist: "Mnist"
+
+    def wrong(self, predictor: "Predictor") -> NDArray[np.bool_]:
+        return read(predictor, self.digits) != self.digits.labels
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of so many reviews. `wrong` says of each measured drawing whether the active version misreads
+    it, `at_random` how many a version misreads that learned from as many drawings in random order."""
 
     reviewed: int
     version: str
-    figures: "dict[str, SetFigures]"
+    promoted: bool
+    wrong: NDArray[np.bool_]
+    mnist_errors: int
+    seconds: float
+    at_random: int | None = None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("drawings", type=Path, help="a stroke file (training/drawings.py has the format)")
-    parser.add_argument("--unseen", nargs="+", required=True, metavar="SOURCE", help="people who only test")
-    parser.add_argument("--reviews", type=int, nargs="+", default=[1000], help="train after so many reviews")
-    parser.add_argument("--steps", type=int, default=600, help="of each training; default: %(default)s")
+    parser.add_argument("drawings", type=Path, nargs="+", help="stroke files (training/drawings.py)")
+    parser.add_argument("--only", nargs="+", metavar="SOURCE", help="only these sources are reviewed")
+    parser.add_argument("--rounds", type=int, nargs="+", default=[100, 300, 1000], help="train after so many")
+    parser.add_argument("--steps", type=int, help="of each training, in place of the usual number")
     parser.add_argument("--picture", type=Path, help="where to draw the learning curve")
+    parser.add_argument("--json", type=Path, dest="figures", help="where to write the figures")
     parser.add_argument("--api", help="where this database's API answers; without, one is started")
     options = parser.parse_args()
-    if min(*options.reviews, options.steps) < 1:
-        parser.error("--reviews and --steps must be at least 1.")
+    if min(options.rounds) < 1 or (options.steps is not None and options.steps < 1):
+        parser.error("--rounds and --steps must be at least 1.")
     site.set_up()
     try:
         demonstrate(**vars(options))
@@ -74,30 +96,31 @@ def main() -> None:
 
 
 def demonstrate(
-    drawings: Path,
-    unseen: list[str],
-    reviews: list[int],
-    steps: int,
+    drawings: list[Path],
+    rounds: list[int],
+    only: list[str] | None = None,
+    steps: int | None = None,
     picture: Path | None = None,
+    figures: Path | None = None,
     api: str | None = None,
 ) -> None:
     """Raises CommandError, as the commands do that it calls, where the demonstration can't go on."""
-    people, sets = load(drawings, unseen)
-    if len(people) < max(reviews):
-        raise CommandError(f"Only {len(people)} drawings are left for {max(reviews)} reviews.")
+    people, measured = load(drawings, only)
     if api is None:
         call_command("setup")
         call_command("collectstatic", interactive=False, verbosity=0)
     refuse_log_in_use()
     with nullcontext(api) if api else run_api() as url:
-        standings = list(go_round(people, sets, sorted(reviews), steps, url))
-    print(table(standings))
+        done = list(go_round(people, measured, sorted(rounds), steps, url))
+    print(table(done, measured))
+    if figures:
+        figures.write_text(as_json(done, measured))
     if picture:
-        draw_curve(standings, picture)
+        draw_curve(done, picture)
 
 
-def load(file: Path, unseen: list[str]) -> "tuple[Drawings, dict[str, Digits]]":
-    """The drawings of the people who take part, and what measures: unseen people's, and MNIST's test set."""
+def load(files: list[Path], only: list[str] | None) -> "tuple[Drawings, Measured]":
+    """The drawings of the half that is reviewed, and what measures."""
     from django.conf import settings
 
     from training.dataset import DatasetError, Digits, load_mnist
@@ -105,21 +128,17 @@ def load(file: Path, unseen: list[str]) -> "tuple[Drawings, dict[str, Digits]]":
     from training.evaluate import as_strokes
 
     try:
-        everything, mnist = load_drawings(file), load_mnist(settings.MNIST_DIR)
+        first, *more = map(load_drawings, files)
+        everything, mnist = sum(more, start=first), load_mnist(settings.MNIST_DIR)
     except (OSError, ValueError, DatasetError) as error:
         raise CommandError(str(error)) from error
-    missing = set(unseen) - set(everything.sources)
-    if missing:
-        raise CommandError(f"Nobody of {', '.join(sorted(missing))} is in {file}.")
-    held_out = np.isin(everything.sources, unseen)
-    unseen_people = take(everything, held_out)
-    test = Digits(as_strokes(unseen_people), unseen_people.labels.astype(np.int64))
-    return take(everything, ~held_out), {"unseen people": test, "MNIST's test set": mnist.test}
-
-
-def take(drawings: "Drawings", which: NDArray[np.bool_]) -> "Drawings":
-    strokes = [drawings.strokes[at] for at in np.flatnonzero(which)]
-    return type(drawings)(strokes, drawings.labels[which], drawings.sources[which])
+    if missing := set(only or []) - set(everything.sources):
+        raise CommandError(f"Nobody of {', '.join(sorted(missing))} is in {', '.join(map(str, files))}.")
+    reviewed = halve(everything.sources) & np.isin(everything.sources, only or everything.sources)
+    readable = np.array(list(map(is_readable, everything.strokes, everything.labels)))
+    others = everything[~reviewed & readable]
+    digits = Digits(as_strokes(others), others.labels.astype(np.int64))
+    return everything[reviewed], Measured(digits, others.sources, mnist)
 
 
 def refuse_log_in_use() -> None:
@@ -149,116 +168,65 @@ def run_api() -> Iterator[str]:
 
 
 def go_round(
-    people: "Drawings", sets: "dict[str, Digits]", reviews: list[int], steps: int, api: str
-) -> Iterator[Standing]:
-    """The version that answers before, and after each training; `reviews` grow."""
-    yield measure(0, sets)
-    drawn, reviewed = send(people, api), 0
-    for count in reviews:
-        review(islice(drawn, count - reviewed))
-        look_again_at_doubts()
-        train_and_promote(steps, api)
-        yield measure(count, sets)
-        reviewed = count
-
-
-def measure(reviewed: int, sets: "dict[str, Digits]") -> Standing:
+    people: "Drawings", measured: Measured, rounds: list[int], steps: int | None, api: str
+) -> Iterator[Round]:
+    """The version that answers before, and after each training."""
     from predictions.models import ModelVersion
-    from training.evaluate import ask
 
-    version = ModelVersion.objects.active()
-    if version is None:
+    first = ModelVersion.objects.active()
+    if first is None:
         raise CommandError("There is no active version: run manage.py setup.")
-    predictor = version.predictor()
-    figures = {name: ask(predictor, part.images, part.labels).figures() for name, part in sets.items()}
-    return Standing(reviewed, version.name, figures)
+    yield measure(0, first, measured)
+    truth, chance, reviewed = send(people, api), np.random.default_rng(1), 0
+    print(f"{len(truth):,} drawings are sent.")
+    for count in [*(count for count in rounds if count < len(truth)), len(truth)]:
+        review_queue(truth, count - reviewed, chance)
+        reviewed, started = count, time.monotonic()
+        doubts = check_labels(truth, chance)
+        print(f"{count:,} drawings are reviewed; {doubts} labels were doubted, and looked at again.")
+        train_and_promote(steps, api)
+        seconds = time.monotonic() - started
+        at_random = learn_at_random(count, truth, measured, steps, chance) if count < len(truth) else None
+        yield measure(count, ModelVersion.objects.all()[0], measured, seconds, at_random)
 
 
-def send(drawings: "Drawings", api: str) -> Iterator[tuple[UUID, int]]:
-    """Send the drawings as the page does, each visitor's together, visitors in random order; give the id of
-    each prediction and its true label. A file keeps one person's drawings together."""
-    from training.drawings import draw
-    from training.evaluate import any_hands
+def measure(
+    reviewed: int,
+    made: "ModelVersion",
+    measured: Measured,
+    seconds: float = 0.0,
+    at_random: int | None = None,
+) -> Round:
+    """By the version that answers, whether it is the one that was made or the gate has kept that out."""
+    from predictions.models import ModelVersion
 
-    chance, hands, session = np.random.default_rng(0), any_hands(), requests.Session()
-    people = np.array_split(np.arange(len(drawings)), max(1, len(drawings) // DRAWINGS_PER_VISITOR))
-    for person in chance.permutation(len(people)).tolist():
-        visitor = uuid5(NAMESPACE_URL, f"simulated person {person}")
-        for at in people[person]:
-            strokes, label = drawings.strokes[at], int(drawings.labels[at])
-            body = {
-                "image": base64_png(draw(strokes, next(hands))),
-                "strokes": [stroke.tolist() for stroke in strokes],
-                "visitor": str(visitor),
-                "source": "page",
-            }
-            key = post(session, f"{api}/api/predict", body)["id"]
-            post(session, f"{api}/api/predictions/{key}/feedback", {"label": claim(label, chance)})
-            yield UUID(key), label
+    predictor = ModelVersion.objects.get(active=True).predictor()
+    test = measured.mnist.test
+    mnist_errors = int((read(predictor, test) != test.labels).sum())
+    made.refresh_from_db(fields=["active"])
+    return Round(
+        reviewed, made.name, made.active, measured.wrong(predictor), mnist_errors, seconds, at_random
+    )
 
 
-def claim(label: int, chance: np.random.Generator) -> int:
-    """The claim of a visitor, who slips now and then."""
-    wrong = chance.random() < WRONG_CLAIMS
-    return (label + int(chance.integers(1, 10))) % 10 if wrong else label
+def read(predictor: "Predictor", digits: "Digits") -> NDArray[np.int64]:
+    return predictor.probabilities(digits.images)[0].argmax(axis=1)
 
 
-def base64_png(canvas: bytes) -> str:
-    """A picture in any format as the page sends it."""
-    file = io.BytesIO()
-    Image.open(io.BytesIO(canvas)).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def post(session: requests.Session, url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Wait where the API says so; CommandError where it does not answer as it should."""
-    answer = session.post(url, json=body, timeout=30)
-    while answer.status_code in (429, 503):
-        time.sleep(float(answer.headers["Retry-After"]))
-        answer = session.post(url, json=body, timeout=30)
-    if not answer.ok:
-        raise CommandError(f"{url} answered {answer.status_code}: {answer.text[:200]}")
-    result: dict[str, Any] = answer.json()
-    return result
-
-
-def review(drawn: Iterator[tuple[UUID, int]]) -> None:
-    """The operator accepts the label that each of these drawings truly has, whatever was claimed."""
-    from predictions.models import Prediction
-
-    by, count, wrong = operator(), 0, 0
-    for key, label in drawn:
-        row = Prediction.objects.get(pk=key)
-        row.review(by, row.ReviewStatus.ACCEPTED, label, expected_version=row.row_version)
-        count, wrong = count + 1, wrong + (row.user_label != label)
-    print(f"{count:,} drawings sent and reviewed; {wrong} claims were wrong.")
-
-
-def look_again_at_doubts() -> None:
-    """The operator keeps every label that the label check doubts."""
-    from predictions.learning.label_check import check_labels
-    from predictions.models import LabelDoubt
+def check_labels(truth: Truth, chance: np.random.Generator) -> int:
+    from predictions.learning import label_check
 
     with show_progress() as report:
-        check_labels(report)
-    by, doubts = operator(), list(LabelDoubt.objects.open().select_related("prediction"))
-    for row in [doubt.prediction for doubt in doubts]:
-        row.review(by, row.ReviewStatus.ACCEPTED, row.true_label, expected_version=row.row_version)
-    print(f"{len(doubts)} labels were doubted; the operator looked again and kept them.")
+        label_check.check_labels(report)
+    return look_again_at_doubts(truth, chance)
 
 
-def operator() -> "User":
-    from django.contrib.auth.models import User
-
-    return User.objects.get_or_create(username="operator", defaults={"is_staff": True})[0]
-
-
-def train_and_promote(steps: int, api: str) -> None:
+def train_and_promote(steps: int | None, api: str) -> None:
     from predictions.learning.pipeline import fine_tune
     from predictions.models import GateClosedError, ModelVersion
 
     with show_progress() as report:
-        made = fine_tune(report, steps=steps)
+        made = fine_tune(report, **({"steps": steps} if steps else {}))
     version = ModelVersion.objects.get(name=made["version"])
     for check in version.gate["checks"] if version.gate else []:
         print(f"  {'passed' if check['passed'] else 'FAILED'}  {in_words(check)}")
@@ -268,6 +236,34 @@ def train_and_promote(steps: int, api: str) -> None:
         print(closed)
     else:
         print(f"{version} is promoted, and answers after {seconds_until_it_answers(api, version):.1f} s.")
+
+
+def learn_at_random(
+    count: int, truth: Truth, measured: Measured, steps: int | None, chance: np.random.Generator
+) -> int:
+    """Errors of a version that is made in the same way, from as many drawings in random order."""
+    from classifier.checkpoint import dump
+    from classifier.predictor import Predictor
+    from predictions import pictures
+    from predictions.models import SIDES, ModelVersion, Prediction
+    from predictions.models.split import side_of
+    from training.dataset import Digits
+    from training.finetune import FineTuning
+    from training.recipe import make_checkpoint, split
+
+    keys = chance.choice(sorted(truth), count, replace=False)
+    labels = {key: err(label, WRONG_REVIEWS, chance) for key in keys if (label := truth[key]) is not None}
+    rows = Prediction.objects.filter(pk__in=labels).order_by("pk").only("visitor", "input")
+    sides = np.array([side_of(row.visitor) for row in rows])
+    everything = Digits(pictures.stack(row.input for row in rows), np.array([labels[row.pk] for row in rows]))
+    start = ModelVersion.objects.start()
+    assert start
+    checkpoint = make_checkpoint(
+        split(measured.mnist, {side: everything[sides == side] for side in SIDES}),
+        start.checkpoint().network(),
+        FineTuning(steps=steps) if steps else FineTuning(),
+    )
+    return int(measured.wrong(Predictor.from_bytes(dump(checkpoint))).sum())
 
 
 def in_words(check: "Check") -> str:
@@ -287,39 +283,75 @@ def seconds_until_it_answers(api: str, version: "ModelVersion") -> float:
     return time.monotonic() - started
 
 
-def table(standings: list[Standing]) -> str:
-    """Errors with the 95 % interval of the accuracy, as markdown."""
-    names = list(standings[0].figures)
+def table(rounds: list[Round], measured: Measured) -> str:
+    """As markdown: errors with the 95 % interval of their share, by source as well."""
+    from training.evaluate import interval
+
+    sources = np.unique(measured.sources)
     lines = [
-        f"| reviewed drawings | version | {' | '.join(f'error on {name}' for name in names)} |",
-        f"|---|---|{'---|' * len(names)}",
+        f"| reviewed | version | errors of {len(measured.sources):,} | p | at random | MNIST | "
+        f"{' | '.join(sources)} | seconds |",
+        f"|---:|---|---|---|---:|---:|{'---:|' * len(sources)}---:|",
     ]
-    for standing in standings:
-        cells = " | ".join(error(standing.figures[name]) for name in names)
-        lines.append(f"| {standing.reviewed:,} | {standing.version} | {cells} |")
+    for at in rounds:
+        low, high = interval(int(at.wrong.sum()), len(at.wrong))
+        errors = f"{at.wrong.sum()} ({at.wrong.mean():.2%}, {low:.2%} to {high:.2%})"
+        version = at.version if at.promoted else f"{at.version}, refused"
+        cells = [f"{at.reviewed:,}", version, errors, f"{p_value(rounds[0], at):.2g}"]
+        cells += ["" if at.at_random is None else f"{at.at_random}", f"{at.mnist_errors}"]
+        cells += [f"{at.wrong[measured.sources == source].sum()}" for source in sources]
+        lines.append(f"| {' | '.join([*cells, f'{at.seconds:.0f}'])} |")
     return "\n".join(["", *lines])
 
 
-def error(figures: "SetFigures") -> str:
-    low, high = figures["interval"]
-    count = f"{figures['errors']} of {figures['count']:,}"
-    return f"{1 - figures['accuracy']:.2%} ({1 - high:.2%} to {1 - low:.2%}; {count})"
+def p_value(first: Round, later: Round) -> float:
+    """The exact McNemar test, two-sided: would as many be lost as won, by chance?"""
+    from scipy.stats import binomtest
+
+    lost, won = (int((a & ~b).sum()) for a, b in ((later.wrong, first.wrong), (first.wrong, later.wrong)))
+    return float(binomtest(lost, lost + won).pvalue) if lost + won else 1.0
 
 
-def draw_curve(standings: list[Standing], file: Path) -> None:
+def as_json(rounds: list[Round], measured: Measured) -> str:
+    def figures(at: Round) -> dict[str, Any]:
+        by_source = {
+            str(source): {
+                "errors": int(at.wrong[measured.sources == source].sum()),
+                "measured": int((measured.sources == source).sum()),
+            }
+            for source in np.unique(measured.sources)
+        }
+        return {
+            "reviewed": at.reviewed,
+            "version": at.version,
+            "promoted": at.promoted,
+            "errors": int(at.wrong.sum()),
+            "measured": len(at.wrong),
+            "p_value": p_value(rounds[0], at),
+            "errors_at_random": at.at_random,
+            "mnist_errors": at.mnist_errors,
+            "by_source": by_source,
+            "seconds": round(at.seconds, 1),
+        }
+
+    return json.dumps({"rounds": [figures(at) for at in rounds]}, indent=2)
+
+
+def draw_curve(rounds: list[Round], file: Path) -> None:
     from matplotlib.figure import Figure
+
+    from training.evaluate import interval
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    reviewed = [standing.reviewed for standing in standings]
-    for name in standings[0].figures:
-        parts = [standing.figures[name] for standing in standings]
-        low, high = (100 * np.array([1 - part["interval"][end] for part in parts]) for end in (1, 0))
-        errors = 100 * np.array([1 - part["accuracy"] for part in parts])
-        axes.errorbar(
-            reviewed, errors, np.array([errors - low, high - errors]), marker="o", capsize=3, label=name
-        )
-    axes.set(xlabel="reviewed drawings", ylabel="error, % (95 % interval)", ylim=(0, None))
+    reviewed = [at.reviewed for at in rounds]
+    shares = np.array([at.wrong.mean() for at in rounds])
+    bounds = np.array([interval(int(at.wrong.sum()), len(at.wrong)) for at in rounds])
+    spread = np.abs(bounds.T - shares)
+    axes.errorbar(reviewed, 100 * shares, 100 * spread, marker="o", capsize=3, label="the queue's order")
+    at_random = [np.nan if at.at_random is None else at.at_random / len(at.wrong) for at in rounds]
+    axes.plot(reviewed, 100 * np.array(at_random), "s", fillstyle="none", label="random order")
+    axes.set(xlabel="reviewed drawings", ylabel="error on the other half, % (95 % interval)", ylim=(0, None))
     axes.legend()
     figure.savefig(file)
 

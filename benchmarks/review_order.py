@@ -11,19 +11,18 @@ import argparse
 import sys
 import tempfile
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from benchmarks import site
 from benchmarks.simulated_log import copy_log, make_simulation
+from benchmarks.simulated_people import review, work_through_queue
 
 if TYPE_CHECKING:
     from training.dataset import Digits
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-BATCH = 12
 
 
 def main() -> None:
@@ -67,18 +66,10 @@ def work_through(truth: dict[UUID, int], count: int) -> tuple[int, int, int]:
 
     readings = dict(Prediction.objects.values_list("pk", "digit"))
     wrong = {pk for pk, label in truth.items() if readings[pk] != label}
-    operator = User.objects.get(is_superuser=True)
-    seen: set[UUID] = set()
-    while len(seen) < count:
-        for row in islice(Prediction.objects.all().queue(operator, BATCH, []), count - len(seen)):
-            row.review(
-                operator,
-                row.ReviewStatus.ACCEPTED,
-                truth[row.pk],
-                selected_by=row.selected_by_queue,
-                expected_version=row.row_version,
-            )
-            seen.add(row.pk)
+    operator, seen = User.objects.get(is_superuser=True), set[UUID]()
+    for row in work_through_queue(operator, count):
+        review(row, truth[row.pk], operator, selected_by=row.selected_by_queue)
+        seen.add(row.pk)
     return len(seen & wrong), len(seen), len(wrong)
 
 

@@ -33,10 +33,17 @@ class Drawings:
     def __len__(self) -> int:
         return len(self.strokes)
 
+    def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Drawings":
+        at = np.arange(len(self))[which]
+        return Drawings([self.strokes[index] for index in at], self.labels[at], self.sources[at])
+
+    def __add__(self, other: "Drawings") -> "Drawings":
+        labels, sources = (self.labels, other.labels), (self.sources, other.sources)
+        return Drawings(self.strokes + other.strokes, np.concatenate(labels), np.concatenate(sources))
+
     def sample(self, count: int) -> "Drawings":
         """Return at most `count` drawings, drawn evenly from the whole file."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))
-        return Drawings([self.strokes[index] for index in chosen], self.labels[chosen], self.sources[chosen])
+        return self[np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))]
 
 
 @dataclass(frozen=True)

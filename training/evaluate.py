@@ -61,17 +61,23 @@ class Answers:
         return calibration_error(self.probabilities, self.labels)
 
     def figures(self) -> SetFigures:
-        """For tables and metrics; the interval is E. B. Wilson's (1927, "Probable Inference", JASA 22)."""
+        """For tables and metrics."""
         count, right = len(self.labels), int(self.correct.sum())
-        interval = binomtest(right, count).proportion_ci(method="wilson")
+        low, high = interval(right, count)
         return {
             "count": count,
             "errors": count - right,
             "accuracy": right / count,
-            "interval": [round(float(interval.low), 6), round(float(interval.high), 6)],
+            "interval": [round(low, 6), round(high, 6)],
             "calibration_error": self.calibration_error(),
             "refused": float(self.refused.mean()),
         }
+
+
+def interval(successes: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share, E. B. Wilson's (1927, "Probable Inference", JASA 22)."""
+    found = binomtest(successes, count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def calibration_error(probabilities: Floats, labels: NDArray[np.int64]) -> float:
