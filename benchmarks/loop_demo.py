@@ -248,7 +248,7 @@ def learn_at_random(
     from predictions.models import SIDES, ModelVersion, Prediction
     from predictions.models.split import side_of
     from training.dataset import Digits
-    from training.finetune import FineTuning
+    from training.finetune import FineTuning, steps_for
     from training.recipe import make_checkpoint, split
 
     keys = chance.choice(sorted(truth), count, replace=False)
@@ -261,7 +261,7 @@ def learn_at_random(
     checkpoint = make_checkpoint(
         split(measured.mnist, {side: everything[sides == side] for side in SIDES}),
         start.checkpoint().network(),
-        FineTuning(steps=steps) if steps else FineTuning(),
+        FineTuning(steps=steps or steps_for(len(rows))),
     )
     return int(measured.wrong(Predictor.from_bytes(dump(checkpoint))).sum())
 

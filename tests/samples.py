@@ -12,8 +12,7 @@ from classifier.checkpoint import dump
 from classifier.model import Config
 from training.dataset import Digits, Mnist
 from training.drawings import Drawings, load_drawings
-from training.finetune import FineTuning
-from training.recipe import make_checkpoint, split
+from training.recipe import CLOSING, make_checkpoint, split
 from training.train import Settings
 
 DATA = Path(__file__).with_name("data")
@@ -62,7 +61,7 @@ def make_small() -> bytes:
         averaging=0.98,
         config=Config(channels=(6, 12, 24), features=24),
     )
-    return dump(make_checkpoint(split(mnist(), {}), start, FineTuning(steps=400, batch=64)))
+    return dump(make_checkpoint(split(mnist(), {}), start, replace(CLOSING, steps=400, batch=64)))
 
 
 if __name__ == "__main__":

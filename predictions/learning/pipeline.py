@@ -41,7 +41,7 @@ class Made(TypedDict):
 
 
 class Changes(TypedDict, total=False):
-    """To the defaults of training.finetune.FineTuning."""
+    """To the defaults of training.finetune.FineTuning, and to the steps that the drawings ask for."""
 
     steps: int
     seed: int
@@ -52,13 +52,14 @@ class Changes(TypedDict, total=False):
 def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes: Unpack[Changes]) -> Made:
     """Make a version from the weights that the active one's line began with, and all reviewed drawings.
     Raises ValueError where there are none, and as `make_version` does."""
-    from training.finetune import FineTuning
+    from training.finetune import FineTuning, steps_for
 
     parent = ModelVersion.objects.start()
     if parent is None:
         raise ValueError("There is no version to start from: run manage.py setup.")
-    start = parent.checkpoint().network()
-    return make_version(report, start, FineTuning(**changes), parent=parent, data_dir=data_dir)
+    start, usual = parent.checkpoint().network(), steps_for(Prediction.objects.all().may_teach().count())
+    tuning = FineTuning(**{"steps": usual, **changes})
+    return make_version(report, start, tuning, parent=parent, data_dir=data_dir)
 
 
 def train_from_scratch(

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from predictions.learning.pipeline import TrainingRunsError, fine_tune, train_from_scratch
+from predictions.learning.pipeline import Changes, TrainingRunsError, fine_tune, train_from_scratch
 from predictions.management.progress import show_progress
 from predictions.models import GateClosedError, ModelVersion, Prediction
 
@@ -20,13 +20,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        from training.finetune import FineTuning
         from training.train import Settings
 
         parser.add_argument(
             "--from-scratch", action="store_true", help="do not start from the active version"
         )
-        parser.add_argument("--steps", type=int, default=FineTuning.steps, help="of fine-tuning: %(default)s")
+        parser.add_argument("--steps", type=int, help="of fine-tuning; by default as the drawings ask for")
         parser.add_argument("--epochs", type=int, default=Settings.epochs, help="from scratch: %(default)s")
         parser.add_argument("--seed", type=int, default=Settings.seed, help="default: %(default)s")
         parser.add_argument("--data-dir", type=Path, default=settings.MNIST_DIR)
@@ -58,6 +57,9 @@ def make(options: dict[str, Any]) -> ModelVersion:
     from training.dataset import DatasetError
     from training.train import Settings
 
+    changes: Changes = {"seed": options["seed"]}
+    if options["steps"]:
+        changes["steps"] = options["steps"]
     drawings = Prediction.objects.all().may_teach()
     from_scratch = options["from_scratch"] or not ModelVersion.objects.active() or not drawings.exists()
     try:
@@ -66,7 +68,7 @@ def make(options: dict[str, Any]) -> ModelVersion:
                 start = Settings(epochs=options["epochs"], seed=options["seed"])
                 made = train_from_scratch(report, start, options["data_dir"], options["device"])
             else:
-                made = fine_tune(report, options["data_dir"], steps=options["steps"], seed=options["seed"])
+                made = fine_tune(report, options["data_dir"], **changes)
     except (DatasetError, TrainingRunsError) as error:
         raise CommandError(str(error)) from error
     return ModelVersion.objects.get(name=made["version"])
