@@ -3,8 +3,8 @@
     python -m benchmarks.explanations [--digits 400]
 
 Deletion and insertion curves (Petsiuk et al., 2018, "RISE", arXiv 1806.07421) over the model's input, for
-parts, for gradient times input (Shrikumar et al., 2016, arXiv 1605.01713) and for ink in random order; then how
-often another digit is read when the part, or as much ink, is left out. Prints a markdown table.
+parts, for gradient times input (Shrikumar et al., 2016, arXiv 1605.01713) and for ink in random order. Then
+how often another digit is read when the part, or as much ink, is left out. Prints a markdown table.
 """
 
 import argparse
