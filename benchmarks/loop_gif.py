@@ -101,7 +101,7 @@ def go_round(film: Film, browser: Browser, product: Product, steps: int) -> None
     visitor.reload()
     load(visitor)
     show_drawing(film, visitor, misread, "The visitor draws the same zero again ...")
-    expect(visitor.locator(".card .digit")).to_have_text(str(DIGIT))
+    expect(visitor.locator(".st-key-answer .digit")).to_have_text(str(DIGIT))
     film.shoot(visitor, "... and the new version reads it right.", 5000)
 
 

@@ -1,6 +1,7 @@
 """The third tab: how the visitor's last drawing was read, and how good the model is."""
 
 import html
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -85,9 +86,10 @@ def step(number: int, name: str, pictures: dict[str, Any]) -> str:
 
 def show_model(session: Session) -> None:
     version = client.model()
+    made = datetime.fromisoformat(version["created_at"])
     st.html('<h2 class="heading">How good it is</h2>')
     st.html(
-        f'<p class="quiet">Model {html.escape(version["name"])}, made on {version["created_at"][:10]}.</p>'
+        f'<p class="quiet">Model {html.escape(version["name"])}, made on {made:%-d %b %Y}.</p>'
     )
     st.html(tabulate(version["metrics"]["sets"]))
     if session.stats:
