@@ -15,8 +15,8 @@ from streamlit_ui.trouble import attempt, explain, retry
 
 # Title, words, and how the picture is shown.
 STEPS = {
-    "drawing": ("Drawing", "As it is kept.", "smooth"),
-    "mask": ("Found", "In red: what was taken for the digit.", "smooth"),
+    "drawing": ("Drawing", "As it is kept.", "smooth photo"),
+    "mask": ("Found", "In red: what was taken for the digit.", "smooth photo"),
     "ink": ("Ink", "Paper and colour are dropped; strokes get one pen width.", "smooth cropped"),
     "scaled": ("Scaled", "Cut to the ink, the longer side 20 pixels, like MNIST.", "cropped"),
     "input": ("Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees.", ""),
@@ -88,9 +88,7 @@ def show_model(session: Session) -> None:
     version = client.model()
     made = datetime.fromisoformat(version["created_at"])
     st.html('<h2 class="heading">How good it is</h2>')
-    st.html(
-        f'<p class="quiet">Model {html.escape(version["name"])}, made on {made:%-d %b %Y}.</p>'
-    )
+    st.html(f'<p class="quiet">Model {html.escape(version["name"])}, made on {made:%-d %b %Y}.</p>')
     st.html(tabulate(version["metrics"]["sets"]))
     if session.stats:
         here = figure("On this page", session.stats["everyone"])
