@@ -59,7 +59,9 @@ class Film:
         for number, picture in enumerate(self.pictures):
             sheet.paste(picture, (0, number * (HEIGHT + BAND)))
         palette = sheet.quantize(COLOURS)
-        first, *others = [picture.quantize(palette=palette, dither=0) for picture in self.pictures]
+        first, *others = [
+            picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in self.pictures
+        ]
         first.save(file, save_all=True, append_images=others, duration=self.times, loop=0, optimize=True)
 
 

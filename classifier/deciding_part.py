@@ -5,7 +5,7 @@ remains is read like any drawing, all in one batch: whoever draws it again witho
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain, islice, pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -80,14 +80,21 @@ def _variants(ink: Ink, strokes: Strokes | None) -> Iterator[Variant]:
 
 
 def _without_pieces(strokes: Strokes) -> Iterator[Variant]:
-    for share, part, rest in split_strokes(strokes):
-        left = render_strokes(rest, frame=strokes)
-        yield Variant(share, render_strokes(rest), (render_strokes(part, frame=strokes) > 127) & (left < 128))
+    whole = scale(strokes)
+    for share, part, rest in split_strokes(whole):
+        left = render_strokes(rest, frame=whole)
+        yield Variant(share, render_strokes(rest), (render_strokes(part, frame=whole) > 127) & (left < 128))
 
 
-def split_strokes(strokes: Strokes) -> Iterator[tuple[float, list[Path], list[Path]]]:
-    """Each part's share of the drawing, the part, and the strokes that remain."""
+def scale(strokes: Strokes) -> list[Path]:
+    """To at most 1 from 0: lengths between huge numbers would overflow."""
     paths = [np.asarray(stroke, np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    unit = float(np.abs(np.concatenate(paths)).max()) or 1.0
+    return [path / unit for path in paths]
+
+
+def split_strokes(paths: list[Path]) -> Iterator[tuple[float, list[Path], list[Path]]]:
+    """Each part's share of the drawing, the part, and the strokes that remain."""
     lengths = [_length(path) for path in paths]
     total = sum(lengths) or 1.0
     for at, path in enumerate(paths):
@@ -177,10 +184,12 @@ def _nearest(points: NDArray[np.float64] | Labels, centres: Path) -> Labels:
 def _groups(touching: Mask) -> list[frozenset[int]]:
     """Patches alone, then two that touch, then three that hang together."""
     alone = [frozenset([patch]) for patch in range(len(touching))]
-    return list(chain.from_iterable(accumulate([alone, touching, touching], _grow)))
+    pairs = _grow(alone, touching)
+    return [*alone, *pairs, *_grow(pairs, touching)]
 
 
 def _grow(groups: Sequence[frozenset[int]], touching: Mask) -> list[frozenset[int]]:
+    """Each group with one more patch that touches it, once."""
     grown = (
         group | {int(patch)}
         for group in groups

@@ -16,7 +16,8 @@ from classifier.ink import Ink, box_of, find_ink
 from classifier.parts import pen_width
 from classifier.stored_picture import encode, is_lossless
 
-Strokes = Sequence[Sequence[tuple[float, float]]]  # of finite (x, y) points, y down, in any unit
+# Of finite (x, y) points, y down, in any unit.
+Strokes = Sequence[Sequence[Sequence[float]] | NDArray[np.float64]]
 
 INPUT_SIZE = 28  # pixels; MNIST's image
 BOX_SIZE = 20  # pixels; the ink's longer side within it

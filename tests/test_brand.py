@@ -35,6 +35,6 @@ def test_admin_shows_the_mark_in_tab_and_header_of_each_page(client: Client) -> 
 
 def test_page_has_the_admins_name() -> None:
     page = AppTest.from_file(PAGE / "app.py", default_timeout=30).run()
-    title = next(part.proto.body for part in page.get("html") if "<h1" in part.proto.body)
+    title = next(text for text in (str(part.proto.body) for part in page.get("html")) if "<h1" in text)
     assert f"<span>{UNFOLD['SITE_TITLE']}</span>" in title
     assert "data:image/svg+xml" in title

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from classifier.deciding_part import LONGEST, MOST, MOST_POINTS, Part, find_part, split_strokes
+from classifier.deciding_part import LONGEST, MOST, MOST_POINTS, Part, find_part, scale, split_strokes
 from classifier.ink import Ink
 from classifier.predictor import Predictor
 from classifier.preprocess import Strokes, render_strokes, to_input
@@ -51,9 +51,9 @@ def test_part_is_of_the_ink_and_at_most_half_of_it(predictor: Predictor) -> None
 def test_pieces_together_are_the_drawing(predictor: Predictor) -> None:
     for strokes in DRAWINGS:
         ink = render_strokes(strokes)
-        for share, part, rest in split_strokes(strokes):
+        for share, part, rest in split_strokes(scale(strokes)):
             assert share <= LONGEST or len(rest) < len(strokes)
-            drawn = [render_strokes(paths, frame=strokes) for paths in (part, rest)]
+            drawn = [render_strokes(paths, frame=scale(strokes)) for paths in (part, rest)]
             assert (np.maximum(*drawn) != ink).mean() < 0.01, "cuts are rounded to whole pixels"
 
 
@@ -73,7 +73,8 @@ def test_single_point_has_no_part(predictor: Predictor, strokes: Strokes) -> Non
 
 def test_work_is_bounded_however_much_was_drawn(predictor: Predictor) -> None:
     scribble = np.random.default_rng(0).uniform(0, 200, (40, 250, 2))
-    for strokes in (list(scribble), list(scribble[:, : MOST_POINTS // len(scribble)])):
+    drawings: list[Strokes] = [list(scribble), list(scribble[:, : MOST_POINTS // len(scribble)])]
+    for strokes in drawings:
         started = time.process_time()
         find(predictor, render_strokes(strokes), strokes)
         assert time.process_time() - started < 1

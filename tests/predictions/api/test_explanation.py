@@ -11,7 +11,7 @@ from django.test import Client
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.deciding_part import split_strokes
+from classifier.deciding_part import scale, split_strokes
 from classifier.preprocess import to_input
 from predictions import serving
 from predictions.models import ModelVersion, Prediction
@@ -75,7 +75,7 @@ def test_strokes_drawn_again_without_the_part_get_the_answer_that_was_named(
     without = explain(client, post("predict", {"strokes": SEVEN}).json())["without"]
     answers = [
         post("predict", {"strokes": [path.tolist() for path in rest]}).json()
-        for _, _, rest in split_strokes(SEVEN)
+        for _, _, rest in split_strokes(scale(SEVEN))
     ]
     same = next(answer for answer in answers if answer["input"] == without["input"])
     for field in ("digit", "confidence", "uncertain", "reason"):
@@ -87,6 +87,12 @@ def test_picture_without_its_orange_ink_is_what_is_read_without_the_part(client:
     drawing = pixels(without["drawing"])
     assert (drawing[..., 0] > drawing[..., 2]).sum() > 100, "some ink is orange"
     assert (to_input(drawing[..., 2]) == pixels(without["input"])).all(), "orange has no blue"
+
+
+@pytest.mark.parametrize("most", [1.7e308, 1e-308])
+def test_numbers_of_any_size_are_explained(client: Client, post: Post, most: float) -> None:
+    strokes = [[[-most, 0], [most, 0]], [[most, 0], [0, most]]]
+    assert explain(client, post("predict", {"strokes": strokes}).json())["without"]["drawing"]
 
 
 def test_dot_has_no_part_to_be_left_out(client: Client, post: Post) -> None:
