@@ -9,7 +9,7 @@ how often another digit is read when the part, or as much ink, is left out. Prin
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +140,7 @@ METHODS = {
 }
 
 
-def time_parts(predictor: Predictor, drawings: list[Strokes]) -> str:
+def time_parts(predictor: Predictor, drawings: Sequence[Strokes]) -> str:
     texts = []
     for name, sent in (("strokes", True), ("ink", False)):
         taken = []

@@ -51,7 +51,7 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     """A step for each picture that there is, the answer, and what it hangs on."""
     taken = [name for name in STEPS if pictures[name]]
     figures = "".join(step(number, name, pictures) for number, name in enumerate(taken, 1))
-    last = without(len(taken) + 2, answer, pictures["without"]) if pictures["without"] else ""
+    last = without(len(taken) + 2, answer["digit"], pictures["without"]) if pictures["without"] else ""
     sure = REASONS.get(answer["reason"] or "") or f"{per_cent(answer['confidence'])} sure"
     words = f"{sure}, by model {html.escape(answer['model_version'])}."
     return (
@@ -60,12 +60,12 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     )
 
 
-def without(number: int, answer: Answer, part: dict[str, Any]) -> str:
+def without(number: int, digit: int, part: dict[str, Any]) -> str:
     """The part that the answer hangs on most, and what would be read had it not been drawn."""
     sure = f"{per_cent(part['confidence'])} sure"
     if part["reason"] == "not_a_digit":
         words = "Without the orange part it would not look like a digit."
-    elif part["digit"] == answer["digit"]:
+    elif part["digit"] == digit:
         words = f"No part decides alone. Without the orange one it is still read as {part['digit']}, {sure}."
     else:
         words = f"Without the orange part it would be read as {part['digit']}, {sure}."

@@ -30,7 +30,7 @@ def test_admin_shows_the_mark_in_tab_and_header_of_each_page(client: Client) -> 
     for html in (login, list_page):
         assert f'<link rel="icon" href="{mark}" type="image/svg+xml"' in html
     assert f'<img src="{mark}"' in list_page
-    assert UNFOLD["SITE_TITLE"] in login
+    assert str(UNFOLD["SITE_TITLE"]) in login
 
 
 def test_page_has_the_admins_name() -> None:
