@@ -70,6 +70,7 @@ bench-scale: .venv/dev
 bench-train: .venv/dev
 	@$(VENV)/python -m benchmarks.training_speed
 
+# In every look into var/screenshots; those that README and docs show, into docs/screenshots as well.
 screenshots: .venv/dev
 	@$(VENV)/python -m benchmarks.screenshots_page
 	@$(VENV)/python -m benchmarks.screenshots_desk

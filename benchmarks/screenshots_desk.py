@@ -2,7 +2,8 @@
 
     python -m benchmarks.screenshots_desk [--data-dir var/data]
 
-Starts the product on a var/ of its own with a made-up log of 3,000 rows; writes docs/screenshots/desk-*.png.
+Starts the product on a var/ of its own with a made-up log of 3,000 rows, and takes pictures of the desk in
+every look.
 """
 
 import argparse
@@ -10,13 +11,13 @@ import tempfile
 from pathlib import Path
 
 import psycopg
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from benchmarks.looks import looks, shoot
 from benchmarks.review_speed import PASSWORD, QUEUE, SEEN, run
 from tests.browser import chromium
 from tests.product import REPOSITORY, Product
 
-FOLDER = REPOSITORY / "docs" / "screenshots"
 LIST = "/admin/predictions/prediction/"
 # Path, and what must be there before the picture is taken.
 PAGES = {
@@ -24,14 +25,9 @@ PAGES = {
     "grid": (f"{LIST}grid/?digit=5", ".desk-cell"),
     "list": (LIST, ".desk-status"),
     "dashboard": ("/admin/", ".desk-confusion"),
+    "transfer": (f"{LIST}transfer/", ".desk-files"),
+    "version": ("/admin/predictions/modelversion/1/change/", ".desk-table"),
 }
-# Width, height, whether a finger is used, and the colours.
-LOOKS = {
-    "light": (1280, 860, False, "light"),
-    "dark": (1280, 860, False, "dark"),
-    "phone": (390, 844, True, "light"),
-}
-MILLISECONDS_TO_LOAD = 120_000
 A_CHANGED_ROW = "SELECT prediction_id FROM predictions_labelchange GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
 
 
@@ -47,28 +43,19 @@ def main() -> None:
 
 
 def desk_screenshots(browser: Browser, product: Product) -> None:
-    FOLDER.mkdir(exist_ok=True)
-    for look in LOOKS:
-        page = signed_in(browser, product, look)
+    for look, context in looks(browser):
+        page = sign_in(context, product, look)
         for name, (path, awaited) in PAGES.items():
             save(page, product, path, awaited, f"{name}-{look}")
-        if look == "light":
-            save(page, product, history_of_a_changed_row(page, product), ".desk-table", "history-light")
-            save(page, product, f"{LIST}transfer/", ".desk-files", "transfer-light")
-            save(page, product, "/admin/predictions/modelversion/1/change/", ".desk-table", "version-light")
-        page.context.close()
+        history = history_of_a_changed_row(page, product)
+        save(page, product, history, ".desk-table", f"history-{look}")
+        save(page, product, history.replace("history", "change"), ".desk-bars", f"row-{look}")
 
 
-def signed_in(browser: Browser, product: Product, look: str) -> Page:
-    width, height, touch, scheme = LOOKS[look]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        has_touch=touch,
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    context.set_default_timeout(MILLISECONDS_TO_LOAD)
+def sign_in(context: BrowserContext, product: Product, look: str) -> Page:
     page = context.new_page()
     page.goto(f"http://localhost:{product.web}/admin/login/")
+    shoot(page, f"desk-login-{look}")
     page.fill("#id_username", "olive")
     page.fill("#id_password", PASSWORD)
     page.keyboard.press("Enter")
@@ -79,11 +66,10 @@ def signed_in(browser: Browser, product: Product, look: str) -> Page:
 def save(page: Page, product: Product, path: str, awaited: str, name: str) -> None:
     page.goto(f"http://localhost:{product.web}{path}")
     page.locator(awaited).first.wait_for()
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
     if "grid" in path:  # one drawing that is no 5
         page.locator(awaited).first.click()
         page.keyboard.press("6")
-    page.screenshot(path=FOLDER / f"desk-{name}.png", full_page=path == "/admin/")
+    shoot(page, f"desk-{name}", whole=path == "/admin/")
 
 
 def history_of_a_changed_row(page: Page, product: Product) -> str:

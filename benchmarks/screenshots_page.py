@@ -1,9 +1,9 @@
-"""The pictures of docs/screenshots, taken from the running product: `make screenshots`.
+"""Screenshots of the drawing page, from the running product: `make screenshots`.
 
     python -m benchmarks.screenshots_page
 
-Starts the whole product on a var/ of its own, draws, gives feedback, uploads photographs, and photographs the
-page at three sizes in light and dark.
+Starts the whole product on a var/ of its own, draws, gives feedback, uploads photographs, and takes pictures
+of the page in every look.
 """
 
 import tempfile
@@ -11,24 +11,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from benchmarks.looks import looks, shoot
 from benchmarks.scene import shadow, side_by_side
-from tests.browser import (
-    SIZES,
-    Points,
-    chromium,
-    draw,
-    upload,
-    visit,
-    wait_for_answer,
-    wait_for_empty,
-)
+from tests.browser import Points, chromium, draw, load, upload, wait_for_answer, wait_for_empty
 from tests.photographs import PHONE, SQUARED, photograph
-from tests.product import REPOSITORY, Product
+from tests.product import Product
 from tests.samples import strokes as sample
 
-FOLDER = REPOSITORY / "docs" / "screenshots"
 THREE: list[Points] = [
     [(80, 70), (130, 45), (190, 60), (195, 105), (140, 135)],
     [(140, 135), (200, 150), (205, 205), (150, 240), (75, 215)],
@@ -52,19 +43,36 @@ def label(page: Page, digit: int) -> None:
 
 
 def photograph_page(browser: Browser, url: str) -> None:
-    for size in SIZES:
-        for scheme in ("light", "dark"):
-            page = visit(browser, url, size, scheme)
-            for strokes, digit in ((TWO, 2), (SEVEN, 7)):
-                draw_digit(page, strokes)
-                label(page, digit)
-            draw_digit(page, THREE)
-            page.evaluate("document.querySelector('.stMain').scrollTo(0, 0)")
-            shoot(page, f"draw-{size}-{scheme}")
-            page.get_by_role("tab", name="How it works").click()
-            page.locator(".steps .read").wait_for()
-            shoot(page, f"explanation-{size}-{scheme}")
-            page.context.close()
+    for look, context in looks(browser):
+        page = open_page(context, url)
+        shoot(page, f"empty-{look}")
+        draw_digit(page, TWO)
+        label(page, 2)
+        shoot(page, f"thanks-{look}")
+        draw_digit(page, SEVEN)
+        label(page, 7)
+        draw_digit(page, THREE)
+        page.evaluate("document.querySelector('.stMain').scrollTo(0, 0)")
+        shoot(page, f"draw-{look}")
+        page.evaluate("document.querySelector('.stMain').scrollTo(0, 1e6)")
+        shoot(page, f"history-{look}")
+        explain(page, f"explanation-{look}")
+
+
+def explain(page: Page, name: str) -> None:
+    """With room for every step."""
+    page.get_by_role("tab", name="How it works").click()
+    page.locator(".steps .read").wait_for()
+    assert page.viewport_size
+    page.set_viewport_size({**page.viewport_size, "height": 1200})
+    shoot(page, name)
+
+
+def open_page(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.goto(url)
+    load(page)
+    return page
 
 
 def photographs() -> Iterator[tuple[str, bytes]]:
@@ -77,24 +85,15 @@ def photographs() -> Iterator[tuple[str, bytes]]:
 
 
 def photograph_uploads(browser: Browser, url: str) -> None:
-    for size in ("phone", "desktop"):
-        page, answer = visit(browser, url, size), None
+    for look, context in looks(browser):
+        page, answer = open_page(context, url), None
         for name, file in photographs():
             answer = upload(page, file, f"{name}.jpg", after=answer)
-            shoot(page, f"upload-{name}-{size}")
-        page.get_by_role("tab", name="How it works").click()
-        page.locator(".steps .read").wait_for()
-        shoot(page, f"explanation-upload-{size}")
-        page.context.close()
-
-
-def shoot(page: Page, name: str) -> None:
-    page.wait_for_timeout(700)  # transitions and images
-    page.screenshot(path=FOLDER / f"{name}.png")
+            shoot(page, f"upload-{name}-{look}")
+        explain(page, f"explanation-upload-{look}")
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, Product(Path(folder)) as product, chromium() as browser:
         photograph_page(browser, product.page)
         photograph_uploads(browser, product.page)

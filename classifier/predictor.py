@@ -71,15 +71,6 @@ class Predictor:
         """Return the (n, features) values before the last layer, for comparing kinds of drawings."""
         return _run_in_batches(self.network.embed, inputs)
 
-    def saliency(self, drawing: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return how much each of the (28, 28) pixels' ink speaks for the digit read, from -1 to 1: gradient
-        times input (Shrikumar et al., 2016, "Not Just a Black Box", arXiv 1605.01713)."""
-        pixels = to_tensor(torch.from_numpy(drawing[None])).requires_grad_()
-        best = self.network(pixels)[0, :DIGITS].max()
-        (gradient,) = torch.autograd.grad(best, pixels)
-        shares = (gradient * pixels)[0, 0].detach().double()
-        return (shares / shares.abs().max().clamp(min=1e-12)).numpy()
-
 
 def _run_in_batches(forward: Callable[[Tensor], Tensor], inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the (n, width) outputs in double precision, so that probabilities sum to 1 exactly enough."""

@@ -16,7 +16,8 @@ from classifier.ink import Ink, box_of, find_ink
 from classifier.parts import pen_width
 from classifier.stored_picture import encode, is_lossless
 
-Strokes = Sequence[Sequence[tuple[float, float]]]  # of finite (x, y) points, y down, in any unit
+# Of finite (x, y) points, y down, in any unit.
+Strokes = Sequence[Sequence[Sequence[float]] | NDArray[np.float64]]
 
 INPUT_SIZE = 28  # pixels; MNIST's image
 BOX_SIZE = 20  # pixels; the ink's longer side within it
@@ -66,22 +67,27 @@ def read_stored(file: bytes) -> Ink:
     return find_ink(decode(file)).ink
 
 
-def render_strokes(strokes: Strokes, pen: float = PEN) -> Ink:
-    """Draw strokes; `pen` is a share of the longer side.
+def render_strokes(strokes: Strokes, pen: float = PEN, frame: Strokes | None = None) -> Ink:
+    """Draw strokes; `pen` is a share of the longer side. Where they are a part of the drawing `frame`, they
+    are placed as in that.
 
     Every stroke drawing gets the same pen, so that its width, which says nothing of the digit, can't
     mislead. Raises DrawingError where there is no point at all.
     """
-    paths = [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    paths = _paths(strokes)
     if not paths:
         raise blank_drawing()
-    points = np.concatenate(paths)
+    points = np.concatenate(_paths(frame) if frame else paths)
     unit = float(np.abs(points).max()) or 1.0  # divides first: the span of huge numbers would overflow
     corner = (points / unit).min(axis=0)
     span = float(((points / unit).max(axis=0) - corner).max()) or 1.0
     radius = pen * STROKE_SIZE / 2
     scaled = [(path / unit - corner) / span * (STROKE_SIZE - 2 * radius) + radius + 1 for path in paths]
     return _draw_paths(scaled, radius)
+
+
+def _paths(strokes: Strokes) -> list[NDArray[np.float64]]:
+    return [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
 
 
 def _draw_paths(paths: Sequence[NDArray[np.float64]], radius: float) -> Ink:

@@ -213,9 +213,12 @@ BLUE = {
     "900": "#1e3673",
     "950": "#152349",
 }
+MARK = "predictions/mark.svg"  # the page's, once more
 
 UNFOLD = {
     "COLORS": {"primary": BLUE},
+    "SITE_ICON": lambda request: static(MARK),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static(MARK)}],
     "ENVIRONMENT": "predictions.admin.drift.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",

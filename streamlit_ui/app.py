@@ -5,15 +5,20 @@
 API_URL says where the API is (http://localhost:8000).
 """
 
+import base64
 from pathlib import Path
 
 import streamlit as st
 
 from streamlit_ui import drawing, explanation, upload
 
-st.set_page_config(page_title="Handwritten digits", page_icon="✍️", layout="centered")
+NAME = "Handwritten digits"
+MARK = Path(__file__).with_name("mark.svg")
+
+st.set_page_config(page_title=NAME, page_icon=str(MARK), layout="centered")
 st.html(Path(__file__).with_name("app.css"))
-st.html('<h1 class="title"><span>Handwritten </span>digits</h1>')
+mark = base64.b64encode(MARK.read_bytes()).decode()
+st.html(f'<h1 class="title"><img src="data:image/svg+xml;base64,{mark}" alt=""> <span>{NAME}</span></h1>')
 
 draw, photo, how = st.tabs(["Draw", "Upload", "How it works"], key="tab", on_change="rerun")
 with draw:

@@ -1,6 +1,7 @@
 """The third tab: how the visitor's last drawing was read, and how good the model is."""
 
 import html
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -14,12 +15,11 @@ from streamlit_ui.trouble import attempt, explain, retry
 
 # Title, words, and how the picture is shown.
 STEPS = {
-    "drawing": ("Drawing", "As it is kept.", "smooth"),
-    "mask": ("Found", "In red: what was taken for the digit.", "smooth"),
+    "drawing": ("Drawing", "As it is kept.", "smooth photo"),
+    "mask": ("Found", "In red: what was taken for the digit.", "smooth photo"),
     "ink": ("Ink", "Paper and colour are dropped; strokes get one pen width.", "smooth cropped"),
     "scaled": ("Scaled", "Cut to the ink, the longer side 20 pixels, like MNIST.", "cropped"),
     "input": ("Centred", "The centre of mass in the middle of 28×28 pixels: all that the model sees.", ""),
-    "saliency": ("What mattered", "Orange ink spoke for the answer, blue ink against it.", ""),
 }
 # A drawing of the pad, which sends white on black, in the colours of the pad's paper.
 DRAWN = ("Drawing", "As you drew it.", "smooth drawn")
@@ -48,14 +48,30 @@ def show_steps(session: Session) -> None:
 
 
 def steps(answer: Answer, pictures: dict[str, Any]) -> str:
-    """A step for each picture that there is, and the answer."""
+    """A step for each picture that there is, the answer, and what it hangs on."""
     taken = [name for name in STEPS if pictures[name]]
     figures = "".join(step(number, name, pictures) for number, name in enumerate(taken, 1))
+    last = without(len(taken) + 2, answer["digit"], pictures["without"]) if pictures["without"] else ""
     sure = REASONS.get(answer["reason"] or "") or f"{per_cent(answer['confidence'])} sure"
     words = f"{sure}, by model {html.escape(answer['model_version'])}."
     return (
         f'<div class="steps">{figures}<figure><div class="read">{answer["digit"]}</div>'
-        f"<figcaption><strong>{len(taken) + 1}. Answer</strong>{words}</figcaption></figure></div>"
+        f"<figcaption><strong>{len(taken) + 1}. Answer</strong>{words}</figcaption></figure>{last}</div>"
+    )
+
+
+def without(number: int, digit: int, part: dict[str, Any]) -> str:
+    """The part that the answer hangs on most, and what would be read had it not been drawn."""
+    sure = f"{per_cent(part['confidence'])} sure"
+    if part["reason"] == "not_a_digit":
+        words = "Without the orange part it would not look like a digit."
+    elif part["digit"] == digit:
+        words = f"No part decides alone. Without the orange one it is still read as {part['digit']}, {sure}."
+    else:
+        words = f"Without the orange part it would be read as {part['digit']}, {sure}."
+    return (
+        f'<figure><div class="paper">{picture(part["drawing"], words, "pixels large smooth cropped")}</div>'
+        f"<figcaption><strong>{number}. What decided</strong>{words}</figcaption></figure>"
     )
 
 
@@ -70,10 +86,9 @@ def step(number: int, name: str, pictures: dict[str, Any]) -> str:
 
 def show_model(session: Session) -> None:
     version = client.model()
+    made = datetime.fromisoformat(version["created_at"])
     st.html('<h2 class="heading">How good it is</h2>')
-    st.html(
-        f'<p class="quiet">Model {html.escape(version["name"])}, made on {version["created_at"][:10]}.</p>'
-    )
+    st.html(f'<p class="quiet">Model {html.escape(version["name"])}, made on {made:%-d %b %Y}.</p>')
     st.html(tabulate(version["metrics"]["sets"]))
     if session.stats:
         here = figure("On this page", session.stats["everyone"])

@@ -6,7 +6,7 @@ const repeats = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
-  const { prediction, digit, said, back } = data;
+  const { prediction, digit, said, back, past } = data;
   const before = repeats.get(parentElement);
   const say = (word) => {
     clearTimeout(repeats.get(parentElement)?.timer);
@@ -17,7 +17,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (before?.word.prediction !== prediction) clearTimeout(before?.timer);
   find("p").textContent = said;
   find(".take-back").hidden = !back;
-  find(".take-back").textContent = back;
+  find(".take-back span").textContent = back;
+  find(".take-back img").src = `data:image/png;base64,${past}`;
   find(".take-back").onclick = () => setTriggerValue("back", true);
   find(".right").dataset.label = digit;
   for (const button of parentElement.querySelectorAll("[data-label]")) {

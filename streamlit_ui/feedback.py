@@ -71,6 +71,7 @@ def show(turn: Turn, session: Session, trouble: str, key: str) -> None:
             "digit": answer["digit"] if answer else None,
             "said": trouble or turn.refusal or _thanks(turn) or QUESTION,
             "back": "" if trouble else _way_back(turn),
+            "past": turn.thanks.answer["input"] if turn.thanks else "",
         },
         on_word_change=lambda: take_tap(turn, session, st.session_state[key]["word"]),
         on_back_change=lambda: take_back(turn, session),
@@ -84,11 +85,12 @@ def take_tap(turn: Turn, session: Session, word: dict[str, Any]) -> None:
 
 
 def _thanks(turn: Turn) -> str:
-    """For the last drawing; with the next one's answer on show it must not seem to be meant for that."""
+    """For the last drawing. With the next one's answer on show, words are of that alone; what was said of the
+    last one stands beside its picture."""
     if turn.thanks is None or turn.thanks.label is None:
         return ""
     if turn.answer:
-        return f"Noted: {_name(turn.thanks.label)}. Is this {_name(turn.answer['digit'])}?"
+        return f"Is this {_name(turn.answer['digit'])}?"
     return f"Thank you! Noted as {_name(turn.thanks.label)}."
 
 

@@ -105,7 +105,7 @@ def _row(answer: Answer) -> str:
 
 def _when(moment: str) -> str:
     zone = find_zone(st.context.timezone, st.context.timezone_offset)
-    return datetime.fromisoformat(moment).astimezone(zone).strftime("%d %b, %H:%M")
+    return datetime.fromisoformat(moment).astimezone(zone).strftime("%-d %b, %H:%M")
 
 
 def find_zone(name: Any, minutes_behind: Any) -> tzinfo:  # noqa: ANN401

@@ -1,27 +1,28 @@
-"""How one drawing was read: the steps of preprocessing, and the ink that mattered for the answer."""
+"""How one drawing was read: the steps of preprocessing, and the part that the answer hangs on most."""
 
 import base64
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from classifier.deciding_part import find_part
 from classifier.image_file import decode
 from classifier.ink import Ink
+from classifier.parts import Mask
+from classifier.predictor import Predictor
 from classifier.stored_picture import encode
 from predictions import pictures, serving
 from predictions.models import Prediction
 
-# Apart for every kind of colour vision, on the black that the ink is drawn on.
-SPEAKS_FOR = np.array([255, 170, 40])
-SPEAKS_AGAINST = np.array([70, 140, 255])
 FOUND = np.array([230, 60, 0])
-UNMOVED = np.array([90, 90, 90])
+# Against white ink and black paper, apart for every kind of colour vision.
+LEFT_OUT = np.array([255, 130, 0])
 
 
 def explain(prediction: Prediction) -> dict[str, Any]:
-    """The steps from the drawing to the model's input, and the saliency map: pictures in base64.
+    """The steps from the drawing to the model's input, and what would be read without a part of it: pictures
+    in base64.
 
     `drawing` is the picture as it is stored, None where none is kept; `mask` what was taken for its ink, None
     also where strokes were read.
@@ -35,7 +36,7 @@ def explain(prediction: Prediction) -> dict[str, Any]:
         "ink": None if ink is None else pictures.base64_png(crop(ink)),
         "scaled": pictures.base64_png(crop(model_input)),
         "input": pictures.base64_png(model_input),
-        "saliency": pictures.base64_png(colour(model_input, saliency(prediction, model_input))),
+        "without": without_part(prediction, model_input if ink is None else ink),
     }
 
 
@@ -51,22 +52,34 @@ def show_mask(file: bytes, ink: Ink) -> str:
 
 def crop(ink: Ink) -> Ink:
     """The ink's own box."""
-    left, top, right, bottom = Image.fromarray(ink).getbbox() or (0, 0, *ink.shape[::-1])
+    left, top, right, bottom = Image.fromarray(ink).getbbox() or (0, 0, ink.shape[1], ink.shape[0])
     return ink[top:bottom, left:right]
 
 
-def saliency(prediction: Prediction, model_input: Ink) -> NDArray[np.float64]:
-    """By the version that gave the answer, which need not be the active one."""
+def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
+    """The part that the answer hangs on most, and the answer without it; None where the ink has no parts."""
+    part = find_part(find_predictor(prediction), ink, prediction.strokes, prediction.digit)
+    if part is None:
+        return None
+    return {
+        "drawing": pictures.base64_png(crop(colour(ink, part.mask))),
+        "input": pictures.base64_png(part.rest),
+        "digit": part.reading.digit,
+        "confidence": part.reading.confidence,
+        "uncertain": part.reading.uncertain,
+        "reason": part.reading.reason or None,
+    }
+
+
+def find_predictor(prediction: Prediction) -> Predictor:
+    """Of the version that gave the answer, which need not be the active one."""
     active = serving.active()
     same = active.version.pk == prediction.model_version.pk
-    predictor = active.predictor if same else prediction.model_version.predictor()
-    return predictor.saliency(model_input)
+    return active.predictor if same else prediction.model_version.predictor()
 
 
-def colour(model_input: Ink, shares: NDArray[np.float64]) -> Ink:
-    """(28, 28, 3): the ink, coloured by how much it speaks for or against the digit that was read."""
-    strength = np.abs(shares)[..., None] ** 0.5
-    hue = np.where(shares[..., None] > 0, SPEAKS_FOR, SPEAKS_AGAINST)
-    ink = model_input[..., None] / 255
-    mixed: Ink = np.rint(ink * (strength * hue + (1 - strength) * UNMOVED)).astype(np.uint8)
+def colour(ink: Ink, mask: Mask) -> Ink:
+    """(H, W, 3): the ink, coloured where it is left out."""
+    hue = np.where(mask[..., None], LEFT_OUT, 255)
+    mixed: Ink = np.rint(ink[..., None] / 255 * hue).astype(np.uint8)
     return mixed

@@ -80,6 +80,15 @@ class PredictionOut(Schema):
     review_status: Literal["pending", "accepted", "rejected"]
 
 
+class WithoutOut(Schema):
+    drawing: str = Field(description="The ink, white on black, with the part that is left out in orange.")
+    input: str = Field(description="What the model sees without that part: a 28×28 PNG in base64.")
+    digit: int
+    confidence: float
+    uncertain: bool
+    reason: Literal["low_confidence", "not_a_digit"] | None
+
+
 class ExplanationOut(Schema):
     id: UUID
     drawing: str | None = Field(
@@ -91,7 +100,10 @@ class ExplanationOut(Schema):
     ink: str | None = Field(description="Its ink, white on black: this and the next are PNGs in base64.")
     scaled: str = Field(description="The ink's box, its longer side 20 pixels.")
     input: str = Field(description="The centre of mass in the middle of 28×28 pixels.")
-    saliency: str = Field(description="The ink in orange where it spoke for the answer, in blue against.")
+    without: WithoutOut | None = Field(
+        description="The answer without the piece of a stroke, or patch of ink, that it hangs on most: what "
+        "remains looks most like another digit. Null where the drawing is too small to have parts."
+    )
 
 
 class HistoryOut(Schema):

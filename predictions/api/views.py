@@ -127,7 +127,7 @@ def find(prediction_id: UUID) -> Prediction:
 
 @api.get("/predictions/{uuid:prediction_id}/explanation", response=answers(ExplanationOut, 404))
 def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
-    """How the drawing was read, in pictures: step by step, and which ink mattered."""
+    """How the drawing was read, in pictures: step by step, and what would be read without a part of it."""
     return explain(find(prediction_id))
 
 

@@ -109,14 +109,6 @@ def test_features_of_the_same_digit_are_nearer_than_of_another() -> None:
     assert (nearest == digits.labels).mean() > 0.95
 
 
-def test_saliency_lies_on_the_ink() -> None:
-    image = samples.mnist().test.images[0]
-    saliency = shipped().saliency(image)
-    assert saliency.shape == (28, 28)
-    assert np.abs(saliency).max() == pytest.approx(1)
-    assert not saliency[image == 0].any()
-
-
 def test_bytes_that_are_no_checkpoint_are_refused() -> None:
     with pytest.raises(ValueError, match="Not a digit checkpoint"):
         Predictor.from_bytes(b"nothing")

@@ -429,3 +429,26 @@ def test_a_double_click_decides_about_one_drawing(live_server: LiveServer) -> No
         page.locator(".desk-cell").first.dblclick()
         expect(page.locator(".desk-cell[aria-pressed=true]")).to_have_count(1)
     assert list(Prediction.objects.filter(review_status="accepted").values_list("true_label")) == [(7,)]
+
+
+CUT = "[...document.querySelectorAll('#result_list td')].some(e => e.scrollWidth > e.clientWidth + 1)"
+
+
+def test_list_shows_many_drawings_on_a_phone_and_says_where_one_is(live_server: LiveServer) -> None:
+    for digit in range(10):
+        rows.claimed(9, digit=digit)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "", touch=True)
+        page.set_viewport_size({"width": 360, "height": PHONE["height"]})
+        cut = page.evaluate(CUT)
+        boxes = [row.bounding_box() for row in page.locator("#result_list tbody tr:visible").all()]
+        title = page.locator("h1").inner_text()
+        said = page.locator(".field-visitor_said").first
+        label = said.evaluate("e => getComputedStyle(e, '::before').content")
+        too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert sum(box is not None and box["y"] + box["height"] <= PHONE["height"] for box in boxes) >= 5
+    assert title.startswith("Predictions") and "…" not in title and title.count("Predictions") == 1
+    assert label == '"Visitor said"'
+    assert not cut
+    assert not too_wide

@@ -276,7 +276,7 @@ def test_strokes_drawn_before_the_pad_is_empty_are_the_next_drawing(
     draw(page, [(80, 150), (200, 150)])
     hang(product.page_processes(), False)
     wait_for_answer(page, labelled)
-    expect(page.locator(".st-key-feedback")).to_contain_text("Noted: a 7.")
+    expect(page.locator(".st-key-feedback")).to_contain_text("Take the 7 back")
     page.wait_for_timeout(1000)
     finished = [row for row in rows(product, page) if not row["superseded"]]
     assert [(row["user_label"], len(row["strokes"])) for row in finished] == [(7, 1), (None, 2)]

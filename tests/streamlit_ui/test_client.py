@@ -39,7 +39,7 @@ def test_drawing_is_read_labelled_listed_and_deleted() -> None:
     assert client.stats(VISITOR)["visitor"]["labelled"] == 1
     client.unlabel(answer["id"])
     assert client.history(VISITOR)["predictions"][0]["user_label"] is None
-    assert client.explanation(answer["id"])["saliency"]
+    assert client.explanation(answer["id"])["input"] == answer["input"]
     assert client.model()["metrics"]["sets"]["mnist_test"]["accuracy"] > 0.99
     assert client.delete(VISITOR) == 1
 

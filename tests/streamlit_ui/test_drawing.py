@@ -255,12 +255,13 @@ def test_api_away_from_the_start_is_said(api: FakeApi) -> None:
     assert "The answer appears here" in html(page)
 
 
-def test_thanks_for_the_last_drawing_do_not_seem_meant_for_the_next(page: AppTest) -> None:
-    draw(page)
+def test_thanks_for_the_last_drawing_do_not_seem_meant_for_the_next(page: AppTest, api: FakeApi) -> None:
+    last = draw(page)
     tap(page, 3)
     draw(page, 2)
-    assert shown(page)["said"] == "Noted: a 3. Is this a 1?"
+    assert shown(page)["said"] == "Is this a 1?"
     assert shown(page)["back"] == "Take the 3 back"
+    assert shown(page)["past"] == api.rows[last.id]["input"]
 
 
 def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> None:
