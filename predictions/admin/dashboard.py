@@ -38,7 +38,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perm("predictions.view_prediction"):
         return context
     found = cells()
-    waiting = Prediction.objects.all().waiting(COUNTED_ROWS)
+    waiting = Prediction.objects.all().waiting(COUNTED_ROWS, request.user)
     conflicts = Prediction.objects.all().most_suspicious().filter(suspicion__gte=CONTRADICTED)
     newest = Prediction.objects.without_blobs().filter(superseded=False)[:NEWEST]
     return context | {

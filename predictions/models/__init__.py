@@ -8,6 +8,7 @@ from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
+from predictions.models.second_opinion import REJECTED, SecondOpinion
 from predictions.models.split import SIDES, Side, SplitRow
 from predictions.models.version import (
     GateClosedError,
@@ -23,6 +24,7 @@ __all__ = [
     "DIGITS",
     "LABELS",
     "NOT_A_DIGIT",
+    "REJECTED",
     "SIDES",
     "AlreadyQueuedError",
     "DriftMonitor",
@@ -35,6 +37,7 @@ __all__ = [
     "Prediction",
     "PredictionQuerySet",
     "Promotion",
+    "SecondOpinion",
     "Side",
     "SplitRow",
     "StaleRowError",
