@@ -6,6 +6,7 @@ from predictions.models.drift import DriftMonitor
 from predictions.models.erased import ErasedId
 from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
+from predictions.models.lesson import Lesson
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
 from predictions.models.second_opinion import REJECTED, SecondOpinion
@@ -33,6 +34,7 @@ __all__ = [
     "Job",
     "LabelChange",
     "LabelDoubt",
+    "Lesson",
     "ModelVersion",
     "Prediction",
     "PredictionQuerySet",
