@@ -91,14 +91,15 @@ def report(who: str, drawings: int, pages: list[Page], product: Product) -> None
 
 
 def decisions(product: Product) -> tuple[int, int]:
-    """Of all operators: decisions, and different rows that they are about."""
-    query = (
-        "SELECT count(*), count(DISTINCT prediction_id) FROM predictions_labelchange WHERE by_id IS NOT NULL"
-    )
+    """Of all operators: decisions and second opinions, and different rows that each of both is about."""
+    query = """
+        SELECT count(*) + opinions, count(DISTINCT prediction_id) + opinions FROM predictions_labelchange,
+            (SELECT count(*) AS opinions FROM predictions_secondopinion) AS second
+        WHERE by_id IS NOT NULL GROUP BY opinions
+    """
     with psycopg.connect(product.database_url()) as connection:
         row = connection.execute(query).fetchone()
-    assert row
-    return row[0], row[1]
+    return (row[0], row[1]) if row else (0, 0)
 
 
 if __name__ == "__main__":

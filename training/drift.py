@@ -3,6 +3,11 @@
 Each drawing gives a few figures. A figure's rank among the reference's becomes a normal score, and a
 two-sided cumulative sum (CUSUM; Page, 1954, "Continuous Inspection Schemes", Biometrika 41) adds the scores
 up: ordinary drawings cancel out, a shift grows with every drawing until it crosses the limit.
+
+A fall of accuracy has a chart of its own. A calibrated confidence says how likely a drawing is read wrong, so
+also how much likelier the confidence is after a fall than before. The logarithms of these ratios are summed
+up, which finds a fall sooner than any other sum that gives as few false alarms (Moustakides, 1986, "Optimal
+Stopping Times for Detecting Changes in Distributions", Annals of Statistics 14).
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +24,13 @@ FEATURES = ("ink", "size", "pen_width", "confidence", "embedding_distance")
 # The limit is what 20,000 ordinary drawings stay under: see docs/learning-loop.md.
 ALLOWANCE = 0.25
 LIMIT = 30.0
+
+# A fall of so much is looked for, from the share that is expected wrong among so many drawings before; of few
+# the share is too uncertain. The limit is chosen by benchmarks/drift_delay.py.
+FALL = 0.03
+DRAWINGS_BEFORE, FEWEST_BEFORE = 20_000, 2_000
+FALL_LIMIT = 7.0
+EXPECTED_ERRORS = "expected_errors"
 
 Figures = dict[str, NDArray[np.float64]]
 
@@ -89,3 +101,21 @@ class Charts:
                     if before <= LIMIT < after:
                         alarms.append({"figure": name, "direction": direction, "drawing": number})
         return alarms
+
+    def add_confidences(self, confidences: NDArray[np.float64], wrong_before: float) -> list[dict[str, Any]]:
+        """Add drawings in their order to the chart of the errors to be expected; return an alarm where it
+        crosses its limit. `wrong_before` is the share that used to be expected wrong."""
+        alarms, (total, _) = [], self.sums.get(EXPECTED_ERRORS, (0.0, 0.0))
+        for number, score in enumerate(fall_scores(confidences, wrong_before).tolist()):
+            before, total = total, max(0.0, total + score)
+            if before <= FALL_LIMIT < total:
+                alarms.append({"figure": EXPECTED_ERRORS, "direction": "higher", "drawing": number})
+        self.sums[EXPECTED_ERRORS] = total, 0.0
+        return alarms
+
+
+def fall_scores(confidences: NDArray[np.float64], wrong_before: float) -> NDArray[np.float64]:
+    """The logarithm of how many times likelier each confidence is after a fall, by Bayes' rule."""
+    before, after = wrong_before, wrong_before + FALL
+    right, wrong = (1 - after) / (1 - before), after / before
+    return np.asarray(np.log(confidences * right + (1 - confidences) * wrong))

@@ -4,8 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from math import sqrt
-from typing import Any, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 from django.db.models import Count, F, FloatField, Sum
 from django.db.models.functions import Floor, TruncDate
@@ -13,12 +12,17 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from predictions.admin import show
-from predictions.models import CONTRADICTED, LABELS, NOT_A_DIGIT, ModelVersion, Prediction
+from predictions.admin.timeline import timeline
+from predictions.learning.accuracy import Accuracy, accuracies
+from predictions.models import CONTRADICTED, LABELS, NOT_A_DIGIT, Lesson, ModelVersion, Prediction
+from training.accuracy import wilson
 
 DAYS = 30
 NEWEST = 16
 COUNTED_ROWS = 10_000
 BINS = 10
+SHOWN_LESSONS = 24  # of each kind
+BLOBS = ("prediction__image", "prediction__strokes")
 
 
 class Cell(TypedDict):
@@ -37,13 +41,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The front page's figures, for users who may see predictions."""
     if not request.user.has_perm("predictions.view_prediction"):
         return context
-    found = cells()
-    waiting = Prediction.objects.all().waiting(COUNTED_ROWS)
+    found, sample = cells(), accuracies()
+    waiting = Prediction.objects.all().waiting(COUNTED_ROWS, request.user)
     conflicts = Prediction.objects.all().most_suspicious().filter(suspicion__gte=CONTRADICTED)
     newest = Prediction.objects.without_blobs().filter(superseded=False)[:NEWEST]
     return context | {
         "days": daily(),
-        "versions": accuracies(found),
+        "versions": lines_of(found, sample),
+        "timeline": timeline(sample),
+        "learnt": (taught := learnt()),
+        "lesson_kinds": taught.kinds() if taught else [],
         "confusion": confusion(found),
         "reliability": reliability(found),
         "waiting": at_most(waiting),
@@ -53,7 +60,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def at_most(rows: int) -> str:
-    return f"{COUNTED_ROWS:,}+" if rows >= COUNTED_ROWS else f"{rows:,}"
+    return f"{show.number(COUNTED_ROWS)}+" if rows >= COUNTED_ROWS else show.number(rows)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def cells() -> list[Cell]:
 
 
 @dataclass
-class Accuracy:
+class Tally:
     """Of the rows that an operator called a digit: how many the model read right."""
 
     rows: int = 0
@@ -109,28 +116,25 @@ class Accuracy:
             self.right += cell["rows"] if cell["digit"] == cell["true_label"] else 0
 
     @property
-    def percent(self) -> float:
-        return 100 * self.right / self.rows
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval in percent: E. B. Wilson, "Probable inference", JASA 22 (1927), p. 209-212."""
-        z, n, share = 1.959964, self.rows, self.right / self.rows
-        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return 100 * (middle - half), 100 * (middle + half)
+    def share(self) -> float | None:
+        return self.right / self.rows if self.rows else None
 
 
-def accuracies(found: list[Cell]) -> list[tuple[str, Accuracy, Accuracy]]:
-    """Of each version: its name, accuracy on the random sample (an unbiased estimate), and on all."""
+class Line(NamedTuple):
+    """A version's accuracy: on the random sample, which estimates it without bias, and on all reviewed."""
+
+    name: str
+    sample: Accuracy | None
+    everything: Tally
+
+
+def lines_of(found: list[Cell], sample: dict[int, Accuracy]) -> list[Line]:
+    """The newest version first."""
     names = dict(ModelVersion.objects.values_list("pk", "name"))
-    sample: dict[int, Accuracy] = defaultdict(Accuracy)
-    everything: dict[int, Accuracy] = defaultdict(Accuracy)
+    everything: dict[int, Tally] = defaultdict(Tally)
     for cell in found:
         everything[cell["model_version_id"]].add(cell)
-        if cell["selected_by"] == Prediction.SelectedBy.RANDOM:
-            sample[cell["model_version_id"]].add(cell)
-    return [(names[pk], sample[pk], everything[pk]) for pk in sorted(everything, reverse=True)]
+    return [Line(names[pk], sample.get(pk), everything[pk]) for pk in sorted(everything, reverse=True)]
 
 
 def confusion(found: list[Cell]) -> list[tuple[str, int, list[tuple[int, int, int]]]]:
@@ -149,34 +153,72 @@ def confusion(found: list[Cell]) -> list[tuple[str, int, list[tuple[int, int, in
 
 @dataclass(frozen=True)
 class Point:
-    """One bin of the reliability diagram, all in percent; `share` is its part of all rows."""
+    """One bin of the reliability diagram, in shares; `part` is its part of all rows."""
 
     confidence: float
-    accuracy: float
+    right: int
     rows: int
-    share: float
+    part: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.rows
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.right, self.rows)
+
+    @property
+    def x(self) -> float:
+        return 100 * self.confidence
 
     @property
     def y(self) -> float:
-        return 100 - self.accuracy
+        return 100 - 100 * self.accuracy
 
     @property
-    def radius(self) -> float:
-        """A disc grows with its share, so that three drawings don't look as sure as three thousand."""
-        return 1 + sqrt(self.share) / 4
+    def ends(self) -> tuple[float, float]:
+        """The interval's, from above."""
+        low, high = self.interval
+        return 100 - 100 * high, 100 - 100 * low
 
 
 def reliability(found: list[Cell]) -> list[Point]:
-    """Of each tenth of confidence that has rows: mean confidence, accuracy, and its share of all rows."""
-    bins: dict[int, Accuracy] = defaultdict(Accuracy)
+    """Of each tenth of confidence that has rows: mean confidence, accuracy, and its part of all rows."""
+    bins: dict[int, Tally] = defaultdict(Tally)
     sums: dict[int, float] = defaultdict(float)
     for cell in found:
         if cell["true_label"] != NOT_A_DIGIT:
             which = min(int(cell["bin"]), BINS - 1)
             bins[which].add(cell)
             sums[which] += cell["confidence_sum"]
-    total = sum(accuracy.rows for accuracy in bins.values())
+    total = sum(tally.rows for tally in bins.values())
     return [
-        Point(100 * sums[which] / part.rows, part.percent, part.rows, 100 * part.rows / total)
-        for which, part in sorted(bins.items())
+        Point(sums[which] / tally.rows, tally.right, tally.rows, tally.rows / total)
+        for which, tally in sorted(bins.items())
     ]
+
+
+class Learnt(NamedTuple):
+    """What the newest training that was compared taught: drawings won and lost, each with its picture."""
+
+    version: ModelVersion
+    won: list[tuple[Lesson, str]]
+    lost: list[tuple[Lesson, str]]
+    counts: tuple[int, int]
+
+    def kinds(self) -> list[tuple[str, list[tuple[Lesson, str]], int]]:
+        won, lost = self.counts
+        return [("Right now, wrong before", self.won, won), ("Wrong now, right before", self.lost, lost)]
+
+
+def learnt() -> Learnt | None:
+    version = ModelVersion.objects.filter(gate__isnull=False).only("name", "gate").first()
+    if version is None:
+        return None
+    lessons = version.lessons.select_related("prediction").defer(*BLOBS)
+    won, lost = (
+        [(lesson, show.input_uri(lesson.prediction)) for lesson in kind[:SHOWN_LESSONS]]
+        for kind in (lessons.won(), lessons.lost())
+    )
+    return Learnt(version, won, lost, (version.lessons.won().count(), version.lessons.lost().count()))

@@ -82,5 +82,5 @@ def replay_report(result: dict[str, Any]) -> SafeString:
     context: dict[str, Any] = {"result": result}
     context["drawings"] = [{**changed[str(row.pk)], "picture": thumbnail(row)} for row in rows]
     if result["reviewed"]:
-        context["shares"] = [100 * result[f"accuracy_{when}"] for when in ("before", "after")]
+        context["shares"] = [result[f"accuracy_{when}"] for when in ("before", "after")]
     return SafeString(render_to_string("predictions/replay.html", context))

@@ -28,6 +28,12 @@ def navigation(request: HttpRequest) -> list[Item]:
         item("Grid", "grid_view", "predictions_prediction_grid", change),
         item("Predictions", "list", "predictions_prediction_changelist", see),
         item("Label doubts", "help", "predictions_labeldoubt_changelist", change),
+        item(
+            "Agreement",
+            "diversity_3",
+            "predictions_secondopinion_changelist",
+            "predictions.view_secondopinion",
+        ),
         item("Export and import", "swap_vert", "predictions_prediction_transfer", export, change),
     ]
     model = [

@@ -30,25 +30,18 @@ def gate_table(decision: "Decision | None") -> SafeString:
 
 
 def metrics_table(metrics: "Metrics") -> SafeString:
-    """A line for each set that the version was measured on, shares in percent; the rest as it is stored."""
+    """A line for each set that the version was measured on; the rest as it is stored."""
     rest = {name: value for name, value in metrics.items() if name != "sets"}
     context = {
-        "sets": [in_percent(name, figures) for name, figures in metrics["sets"].items()],
+        "sets": [named(name, figures) for name, figures in metrics["sets"].items()],
         "rest": json.dumps(rest, indent=2),
     }
     return SafeString(render_to_string("predictions/metrics.html", context))
 
 
-def in_percent(name: str, figures: "SetFigures") -> dict[str, Any]:
+def named(name: str, figures: "SetFigures") -> dict[str, Any]:
     """With the set's name as people write it: `mnist_test` is "MNIST, test"."""
-    return {
-        "name": name.replace("mnist", "MNIST").replace("_", ", ", 1),
-        "count": figures["count"],
-        "accuracy": 100 * figures["accuracy"],
-        "interval": [100 * bound for bound in figures["interval"]],
-        "calibration_error": 100 * figures["calibration_error"],
-        "refused": 100 * figures["refused"],
-    }
+    return {**figures, "name": name.replace("mnist", "MNIST").replace("_", ", ", 1)}
 
 
 @admin.register(ModelVersion)

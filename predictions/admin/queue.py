@@ -21,7 +21,8 @@ from pydantic import Field, ValidationError
 
 from predictions.admin import show
 from predictions.admin.base import MixinBase
-from predictions.models import Prediction, StaleRowError
+from predictions.models import Prediction, SecondOpinion, StaleRowError
+from predictions.models.second_opinion import word
 
 GRID_ROWS = 50
 NAMED_ROWS = 1000  # in one request; a page whose operator undoes often holds many
@@ -95,19 +96,27 @@ def read(request: HttpRequest, schema: type[Body]) -> Body:
 
 
 def shown(row: Prediction) -> dict[str, Any]:
-    """A row as the scripts of queue and grid read it."""
+    """A row as the scripts of queue and grid read it; of the random sample, without anybody's guess."""
+    blind = row.in_random_sample
     return {
         "id": row.pk,
         "row_version": row.row_version,
+        "blind": blind,
+        "second": row.review_status != row.ReviewStatus.PENDING,  # another operator has decided
+        "version": row.model_version.name,
+        "drawing": show.drawing_url(row),
+        "input": show.input_uri(row),
+    } | ({} if blind else guesses(row))
+
+
+def guesses(row: Prediction) -> dict[str, Any]:
+    return {
         "digit": row.digit,
         "confidence": row.confidence,
         "probabilities": row.probabilities,
         "reason": row.get_reason_display(),
         "second_reading": row.second_reading,
         "user_label": row.user_label,
-        "version": row.model_version.name,
-        "drawing": show.drawing_url(row),
-        "input": show.input_uri(row),
     }
 
 
@@ -121,7 +130,7 @@ def lease(request: HttpRequest) -> JsonResponse:
         {
             "rows": [shown(row) for row in following],
             "lost": lost,
-            "waiting": Prediction.objects.all().waiting(COUNTED_ROWS),
+            "waiting": Prediction.objects.all().waiting(COUNTED_ROWS, request.user),
         }
     )
 
@@ -161,6 +170,27 @@ def undo(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"row": shown(row)})
 
 
+def give_opinion(request: HttpRequest) -> JsonResponse:
+    """Store what a second operator says, whose answer may get lost as well."""
+    decision = read(request, Decision)
+    opinions, row = SecondOpinion.objects.all(), decision.row()
+    try:
+        opinions.give(row, request.user, decision.true_label, expected_version=decision.row_version)
+    except StaleRowError:
+        if not opinions.filter(prediction=row, by=request.user, label=word(decision.true_label)).exists():
+            raise
+    return JsonResponse({"row_version": row.row_version})
+
+
+def undo_opinion(request: HttpRequest) -> JsonResponse:
+    """Take the operator's opinion back, and hand the row out again."""
+    seen = read(request, Seen)
+    row = seen.row()
+    SecondOpinion.objects.all().take_back(row, request.user, expected_version=seen.row_version)
+    Prediction.objects.filter(pk=row.pk).renew(request.user)
+    return JsonResponse({"row": shown(row)})
+
+
 @transaction.atomic
 def review_grid(request: HttpRequest) -> JsonResponse:
     """Store the decisions about a grid, those alike at once; count rows that others changed meanwhile."""
@@ -193,6 +223,8 @@ class QueueViews(MixinBase):
             ("queue/lease/", "queue_lease", self.for_scripts(lease)),
             ("queue/review/", "queue_review", self.for_scripts(review)),
             ("queue/undo/", "queue_undo", self.for_scripts(undo)),
+            ("queue/opinion/", "queue_opinion", self.for_scripts(give_opinion)),
+            ("queue/opinion/undo/", "queue_undo_opinion", self.for_scripts(undo_opinion)),
             ("grid/", "grid", self.for_operators(require_safe(self.grid_page))),
             ("grid/<int:digit>/", "grid_rows", self.for_scripts(grid_rows)),
             ("grid/review/", "grid_review", self.for_scripts(review_grid)),

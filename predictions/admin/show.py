@@ -9,10 +9,11 @@ from PIL import Image
 
 from classifier.stored_picture import encode_png
 from predictions import pictures
+from predictions.figures import NOTHING, number, per_cent
 from predictions.models import LABELS, Prediction
 
+__all__ = ["NOTHING", "number", "per_cent"]  # beside what is defined here
 NAMES = dict(LABELS)
-NOTHING = "–"
 LARGEST_DRAWING = 560  # pixels
 
 
@@ -54,10 +55,6 @@ def status(prediction: Prediction) -> SafeString:
 
 def label(value: int | None) -> str:
     return NOTHING if value is None else NAMES[value]
-
-
-def per_cent(share: float | None, places: int = 1) -> str:
-    return NOTHING if share is None else f"{100 * share:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def compared(value: int | None, digit: int) -> str:

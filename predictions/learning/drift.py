@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Avg, Count, F, Q
 from django.utils import timezone
 
 from predictions import pictures
@@ -81,13 +81,28 @@ def _compare(monitor: DriftMonitor, rows: list[Prediction], predictor: "Predicto
     reference = Reference({name: np.array(values) for name, values in monitor.reference["figures"].items()})
     charts = Charts({name: (up, down) for name, (up, down) in monitor.charts.items()})
     figures = measure(rows, predictor, np.array(monitor.reference["centres"]))
-    for alarm in charts.add(reference.scores(figures)):
+    alarms = charts.add(reference.scores(figures))
+    if wrong_before := _wrong_before(monitor):
+        alarms += charts.add_confidences(figures["confidence"], wrong_before)
+    for alarm in alarms:
         number = alarm.pop("drawing")
         monitor.alarms.append(
             alarm | {"after": monitor.seen + number + 1, "at": rows[number].created_at.isoformat()}
         )
     monitor.charts = charts.sums
     monitor.seen += len(rows)
+
+
+def _wrong_before(monitor: DriftMonitor) -> float | None:
+    """The share that was expected wrong of the drawings up to the last one seen; None where they are few."""
+    from training import drift
+
+    if monitor.last_time is None:
+        return None
+    newest = monitor.preceding()[: drift.DRAWINGS_BEFORE].values("pk", "confidence")
+    counted = newest.aggregate(drawings=Count("pk"), confidence=Avg("confidence"))
+    enough = counted["drawings"] >= drift.FEWEST_BEFORE
+    return 1 - counted["confidence"] if enough else None
 
 
 def make_reference(rows: list[Prediction], predictor: "Predictor") -> dict[str, Any]:

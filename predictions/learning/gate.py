@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from predictions.learning.drawings import reviewed_drawings
+from predictions.learning.lessons import note_lessons
 from predictions.models import LabelDoubt, ModelVersion, Side, SplitRow
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def compare(
     decision = decide(report, candidate, active, {name: part for name, part in tests.items() if part})
     candidate.gate = decision
     candidate.save(update_fields=["gate"])
+    report(1.0, "what was learnt")
+    note_lessons(candidate, active)
     return decision
 
 

@@ -6,8 +6,10 @@ from predictions.models.drift import DriftMonitor
 from predictions.models.erased import ErasedId
 from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
+from predictions.models.lesson import Lesson
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
+from predictions.models.second_opinion import REJECTED, SecondOpinion
 from predictions.models.split import SIDES, Side, SplitRow
 from predictions.models.version import (
     GateClosedError,
@@ -23,6 +25,7 @@ __all__ = [
     "DIGITS",
     "LABELS",
     "NOT_A_DIGIT",
+    "REJECTED",
     "SIDES",
     "AlreadyQueuedError",
     "DriftMonitor",
@@ -31,10 +34,12 @@ __all__ = [
     "Job",
     "LabelChange",
     "LabelDoubt",
+    "Lesson",
     "ModelVersion",
     "Prediction",
     "PredictionQuerySet",
     "Promotion",
+    "SecondOpinion",
     "Side",
     "SplitRow",
     "StaleRowError",

@@ -60,6 +60,11 @@ class DriftMonitor(models.Model):
         self.acknowledged_by, self.acknowledged_at = by, timezone.now()
         self.save(update_fields=["alarms", "charts", "acknowledged_by", "acknowledged_at"])
 
+    def preceding(self) -> models.QuerySet[Prediction]:
+        """This version's drawings up to the last one seen, newest first."""
+        rows = Prediction.objects.filter(model_version=self.version_id, superseded=False)
+        return rows.filter(created_at__lte=self.last_time).order_by("-created_at", "-pk")
+
     def following(self, until: datetime) -> models.QuerySet[Prediction]:
         """This version's drawings after the last one seen, oldest first."""
         rows = Prediction.objects.filter(

@@ -249,6 +249,11 @@ class Prediction(models.Model):
                 name="prediction_random_sample",
             ),
             models.Index(
+                fields=["reviewed_at", "id"],
+                condition=review.FOR_SECOND_OPINION,
+                name="prediction_second_opinion",
+            ),
+            models.Index(
                 fields=["model_version", "digit", "true_label", "confidence", "selected_by"],
                 condition=Q(review_status="accepted"),
                 name="prediction_accepted",
@@ -341,11 +346,15 @@ class Prediction(models.Model):
         )
 
     @property
+    def in_random_sample(self) -> bool:
+        """Operators see such a row blind: nobody's guess is to pull the label towards it."""
+        return self.lottery < review.RANDOM_SAMPLE
+
+    @property
     def selected_by_queue(self) -> str:
         """How the queue selects this row, which its lot decides; a review there stores it as
         `selected_by`."""
-        in_sample = self.lottery < review.RANDOM_SAMPLE
-        return self.SelectedBy.RANDOM if in_sample else self.SelectedBy.SUSPICION
+        return self.SelectedBy.RANDOM if self.in_random_sample else self.SelectedBy.SUSPICION
 
     def undo(self, by: Any, *, expected_version: int) -> None:  # noqa: ANN401
         """Go back to what was before the last change of the row as it was seen. Raises StaleRowError."""

@@ -25,6 +25,15 @@ LEASE = timedelta(minutes=1)
 RANDOM_SAMPLE = 0.05
 # One row in so many that the queue hands out comes from that sample.
 QUEUE_ROWS_PER_RANDOM_ROW = 10
+# Of the sample's reviewed rows, a second operator gets the first fifth of the lot, and whatever the first one
+# says that the model misread: an operator's slip nearly always looks like an error of the model.
+SECOND_SHARE = 0.01
+QUEUE_ROWS_PER_SECOND_OPINION = 20
+FOR_SECOND_OPINION = (
+    Q(selected_by="random", reviewed_by__isnull=False)
+    & ~Q(review_status="pending")
+    & (Q(lottery__lt=SECOND_SHARE) | ~Q(true_label=F("digit")))
+)
 
 # The row is more suspicious than any row that its visitor did not contradict.
 CONTRADICTED = 2.0
@@ -92,6 +101,11 @@ class ReviewQuerySet(models.QuerySet[Row]):
         """Reviewable rows of the random sample, in the order of the lot."""
         return self.reviewable().filter(lottery__lt=RANDOM_SAMPLE).order_by("lottery", "pk")
 
+    def for_second_opinion(self, by: "Operator") -> Self:
+        """Reviewed rows of the random sample that this operator is to read as well, oldest first."""
+        once_read = self.filter(FOR_SECOND_OPINION, second_opinion=None)
+        return once_read.exclude(reviewed_by=by).order_by("reviewed_at", "pk")
+
     def review(
         self, by: "Operator", status: str, true_label: int | None = None, *, selected_by: str = ""
     ) -> int:
@@ -131,6 +145,8 @@ class ReviewQuerySet(models.QuerySet[Row]):
         """Lease the next rows of the queue, none of `without`."""
         rest = self.exclude(pk__in=without)
         at_random = rest.random_sample()._lock(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
+        again = min(ceil(count / QUEUE_ROWS_PER_SECOND_OPINION), count - len(at_random))
+        at_random += rest.for_second_opinion(by)._lock(by, again)
         rows = rest.most_suspicious()._lock(by, count - len(at_random)) + at_random
         more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
         return self._lease(rows + more._lock(by, count - len(rows)), by)
@@ -147,12 +163,14 @@ class ReviewQuerySet(models.QuerySet[Row]):
         held.update(leased_by=by, leased_until=timezone.now() + LEASE)
         return rows
 
-    def waiting(self, at_most: int) -> int:
-        """How many of these rows wait for review, counted up to `at_most` in each of both orders."""
-        orders = (self.most_suspicious(), self.random_sample())
-        suspicious, sample = (rows.values("pk")[:at_most] for rows in orders)
-        return suspicious.union(sample, all=True).count()
+    def waiting(self, at_most: int, by: "Operator") -> int:
+        """How many of these rows wait for this operator, counted up to `at_most` in each of the orders."""
+        orders = (self.most_suspicious(), self.random_sample(), self.for_second_opinion(by))
+        suspicious, *others = (rows.values("pk")[:at_most] for rows in orders)
+        return suspicious.union(*others, all=True).count()
 
     def renew(self, by: "Operator") -> int:
         """Hold those of these rows that are still free for another minute; the number of rows."""
-        return self.reviewable().free_for(by).update(leased_by=by, leased_until=timezone.now() + LEASE)
+        again = self.model._default_manager.all().for_second_opinion(by).order_by().values("pk")
+        rows = self.filter(Q(review_status="pending", superseded=False) | Q(pk__in=again))
+        return rows.free_for(by).update(leased_by=by, leased_until=timezone.now() + LEASE)

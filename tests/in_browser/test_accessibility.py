@@ -49,6 +49,7 @@ PAGES = [
     f"{ADMIN}prediction/{{row}}/history/",
     f"{ADMIN}prediction/transfer/",
     f"{ADMIN}labeldoubt/",
+    f"{ADMIN}secondopinion/",
     f"{ADMIN}modelversion/",
     f"{ADMIN}modelversion/{{version}}/change/",
     f"{ADMIN}modelversion/{{version}}/promote/",

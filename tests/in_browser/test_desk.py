@@ -452,3 +452,29 @@ def test_list_shows_many_drawings_on_a_phone_and_says_where_one_is(live_server: 
     assert label == '"Visitor said"'
     assert not cut
     assert not too_wide
+
+
+def test_a_drawing_of_the_random_sample_is_shown_blind_and_then_to_another_operator(
+    live_server: LiveServer,
+) -> None:
+    row = rows.claimed(7, digit=1, lottery=0.005)
+    olive, otto = session(rows.operator()), session(rows.operator("otto"))
+    with chromium() as browser:
+        page = open_desk(browser, live_server, olive, "queue/")
+        expect(page.locator("#blind")).to_be_visible()
+        expect(page.locator("#second")).to_be_hidden()
+        expect(page.locator("#guesses")).to_be_hidden()
+        expect(page.locator(".desk-proposed")).to_have_count(0)
+        expect(page.locator("#accept")).to_be_disabled()
+        press(page, "Enter", "4")
+        settle(page, 1)
+        page.context.close()
+        page = open_desk(browser, live_server, otto, "queue/")
+        expect(page.locator("#second")).to_be_visible()
+        press(page, "5")
+        expect(page.locator("#empty")).to_be_visible()
+        page.keyboard.press("u")
+        press(page, "7")
+        settle(page, 1)
+    stored = Prediction.objects.get(pk=row.pk)
+    assert (stored.true_label, stored.second_opinion.label) == (4, 7)

@@ -59,17 +59,30 @@
         if (!row) return;
         desk.byId("drawing").src = row.drawing;
         desk.byId("input").src = row.input;
+        desk.byId("version").textContent = row.version;
+        desk.byId("blind").hidden = !row.blind;
+        desk.byId("second").hidden = !row.second;
+        desk.byId("guesses").hidden = row.blind;
+        desk.byId("accept").disabled = row.blind;
+        desk.byId("proposal").textContent = row.blind ? "" : desk.name(proposal(row));
+        for (const key of document.querySelectorAll(".desk-digits [data-key]")) {
+            key.classList.toggle("desk-proposed", Number(key.dataset.key) === proposal(row));
+        }
+        const conflict = !row.blind && row.user_label !== null && row.user_label !== row.digit;
+        desk.byId("item").classList.toggle("desk-conflict", conflict);
+        if (!row.blind) showGuesses(row, conflict);
+    }
+
+    /* Of a row of the random sample nobody's guess is known here. */
+    function proposal(row) {
+        return row.user_label ?? row.digit;
+    }
+
+    function showGuesses(row, conflict) {
         desk.byId("digit").textContent = row.digit;
         desk.byId("doubt").textContent = doubt(row);
         desk.byId("visitor").textContent = desk.name(row.user_label);
-        desk.byId("version").textContent = row.version;
-        desk.byId("proposal").textContent = desk.name(row.user_label ?? row.digit);
-        const conflict = row.user_label !== null && row.user_label !== row.digit;
-        desk.byId("item").classList.toggle("desk-conflict", conflict);
         desk.byId("conflict").hidden = !conflict;
-        for (const key of document.querySelectorAll(".desk-digits [data-key]")) {
-            key.classList.toggle("desk-proposed", Number(key.dataset.key) === (row.user_label ?? row.digit));
-        }
         document.querySelectorAll("#bars tr").forEach((line, digit) => {
             line.classList.toggle("desk-said", conflict && digit === row.user_label);
             line.querySelector("meter").value = row.probabilities[digit];
@@ -115,7 +128,7 @@
     /* Requests take the row's version when they go, since the one before may have changed it. */
     function send(step) {
         unsent.add(step.row.id);
-        later(urls.review, step.row, step.decision, (answer) => { step.row.row_version = answer.row_version; }, () => {
+        later(step.row.second ? urls.opinion : urls.review, step.row, step.decision, (answer) => { step.row.row_version = answer.row_version; }, () => {
             past = past.filter((other) => other !== step);
         });
     }
@@ -128,7 +141,7 @@
         if (step.decision) {
             waiting += 1;
             times.pop();
-            later(urls.undo, step.row, {}, (answer) => Object.assign(step.row, answer.row), () => {
+            later(step.row.second ? urls.undoOpinion : urls.undo, step.row, {}, (answer) => Object.assign(step.row, answer.row), () => {
                 rows = rows.filter((row) => row !== step.row);
             });
         }
@@ -158,7 +171,7 @@
     function act(key) {
         const row = rows[0];
         if (/^[0-9]$/.test(key)) decide("accepted", Number(key));
-        else if (key === "Enter") row && decide("accepted", row.user_label ?? row.digit);
+        else if (key === "Enter") row && !row.blind && decide("accepted", proposal(row));
         else if (key === "n") decide("accepted", desk.NOT_A_DIGIT);
         else if (key === "r") decide("rejected", null);
         else if (key === "s") leave(null);

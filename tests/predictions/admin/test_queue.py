@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from predictions.models import Prediction
+from predictions.models import Prediction, SecondOpinion
 from tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +121,10 @@ def test_undo_hands_the_row_out_again_as_it_was(desk: Client) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"id": 1}', b'{"held": "x", "skipped": [], "count": 1}', b"\xff"]
 )
-@pytest.mark.parametrize("path", ["queue/lease/", "queue/review/", "queue/undo/", "grid/review/"])
+@pytest.mark.parametrize(
+    "path",
+    ["queue/lease/", "queue/review/", "queue/undo/", "queue/opinion/", "queue/opinion/undo/", "grid/review/"],
+)
 def test_what_no_page_sends_is_refused(desk: Client, path: str, body: bytes) -> None:
     assert desk.post(DESK + path, body, content_type="application/json").status_code == 400
 
@@ -163,3 +166,32 @@ def test_who_may_only_look_has_no_queue(client: Client) -> None:
     client.force_login(rows.operator("vera", "view_prediction"))
     assert client.get(f"{DESK}queue/").status_code == 403
     assert client.post(f"{DESK}queue/lease/", {}, content_type="application/json").status_code == 403
+
+
+def test_the_random_sample_is_handed_out_without_anybodys_guess(desk: Client) -> None:
+    row = rows.claimed(7, digit=1, lottery=0.03)
+    shown = lease(desk)["rows"][0]
+    assert (shown["id"], shown["blind"], shown["second"]) == (str(row.pk), True, False)
+    assert set(shown) == {"id", "row_version", "blind", "second", "version", "drawing", "input"}
+    ask(desk, "queue/review/", decision(row))
+    row.refresh_from_db()
+    undone = ask(desk, "queue/undo/", {"id": row.pk, "row_version": row.row_version})["row"]
+    assert set(undone) == set(shown)
+
+
+def test_a_second_opinion_is_stored_beside_the_decision_and_may_be_undone(desk: Client) -> None:
+    row = rows.prediction(lottery=0.005)
+    otto = rows.operator("otto")
+    row.review(otto, "accepted", 1, selected_by="random", expected_version=row.row_version)
+    shown = lease(desk)["rows"][0]
+    assert (shown["id"], shown["blind"], shown["second"]) == (str(row.pk), True, True)
+    for _ in range(2):  # the answer got lost: the page sends it again
+        ask(desk, "queue/opinion/", decision(row))
+    ask(desk, "queue/opinion/", decision(row, true_label=8), status=409)
+    assert list(SecondOpinion.objects.values_list("label", "by__username")) == [(7, "olive")]
+    row.refresh_from_db()
+    assert (row.true_label, row.reviewed_by) == (1, otto)
+    seen = {"id": row.pk, "row_version": row.row_version}
+    assert ask(desk, "queue/opinion/undo/", seen)["row"]["second"]
+    assert not SecondOpinion.objects.exists()
+    ask(desk, "queue/opinion/undo/", seen, status=409)

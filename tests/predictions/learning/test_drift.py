@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from benchmarks import drift_delay
 from classifier.checkpoint import SHIPPED
 from classifier.predictor import Predictor
 from classifier.preprocess import read_picture, to_input
@@ -21,7 +22,16 @@ from predictions.models import DriftMonitor, ModelVersion, Prediction
 from tests import samples
 from tests.drawings import logged
 from training.drawings import Drawings, Hand, draw, load_drawings
-from training.drift import Charts, Figures, Reference, centres, embedding_distance, size_and_pen_width
+from training.drift import (
+    DRAWINGS_BEFORE,
+    EXPECTED_ERRORS,
+    Charts,
+    Figures,
+    Reference,
+    centres,
+    embedding_distance,
+    size_and_pen_width,
+)
 from training.evaluate import any_hands
 
 DATA = samples.DATA
@@ -190,3 +200,48 @@ def test_picture_that_can_not_be_read_is_passed_over(version: ModelVersion, log:
     assert monitor.reference
     assert (monitor.reference["drawings"], monitor.seen) == (40, 40)
     assert len(monitor.reference["figures"]["size"]) == (39 if place == 0 else 40)
+
+
+@pytest.fixture(scope="module")
+def confidences() -> drift_delay.Drawn:
+    return drift_delay.read_confidences()
+
+
+def test_no_fall_is_found_in_20000_ordinary_drawings(confidences: drift_delay.Drawn) -> None:
+    random = np.random.default_rng(0)
+    drawn = drift_delay.ordinary(confidences, DRAWINGS_BEFORE + SIMULATED, random)
+    assert drift_delay.alarms(drawn) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fall_that_confidences_show_is_found_within_500_drawings(
+    confidences: drift_delay.Drawn, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    assert drift_delay.delay(confidences, drift_delay.with_unsure, random) <= 500
+
+
+def test_a_fall_is_an_alarm_until_it_is_acknowledged(
+    version: ModelVersion, admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.drawings import unique
+
+    monkeypatch.setattr("predictions.learning.drift.REFERENCE_SIZE", 40)
+    monkeypatch.setattr("training.drift.FEWEST_BEFORE", 60)
+    start, count = timezone.now() - timedelta(hours=1), iter(range(1000))
+
+    def log(*values: float) -> list[str]:
+        for confidence in values:
+            at = start + timedelta(seconds=(number := next(count)))
+            logged(version, unique(number), 3, confidence=confidence, created_at=at)
+        look_for_drift()
+        return [alarm["figure"] for alarm in DriftMonitor.objects.get().alarms]
+
+    usual = [0.999] * 19 + [0.9]
+    log(*usual, *usual)
+    assert EXPECTED_ERRORS not in log(*usual)
+    assert EXPECTED_ERRORS in log(*[0.5] * 10)
+    monitor = DriftMonitor.objects.get()
+    assert "expected errors higher" in monitor.banner()
+    monitor.acknowledge(admin_user)
+    assert EXPECTED_ERRORS not in log(*usual)

@@ -1,0 +1,117 @@
+"""How good each version is on what people draw: the random sample's labels, and all drawings' confidences."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.core.cache import cache
+from django.db.models import Avg, Case, Count, F, FloatField, Q, QuerySet, Value, When
+from django.db.models.functions import Floor, Ln
+
+from predictions.models import NOT_A_DIGIT, Prediction
+from training.accuracy import Cells, Interval, expect, wilson
+
+SECONDS_KEPT = 60
+COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
+CLAIMS = SAID_NOTHING, AGREED, CONTRADICTED = range(3)
+Key = tuple[int, int, int]  # version, bin of confidence, claim
+
+DIGIT = Q(review_status="accepted", true_label__lt=NOT_A_DIGIT)
+# An operator slips in one of fifty; until a second one has seen it, an error may be the operator's.
+NOT_SETTLED = Q(second_opinion=None) | (
+    ~Q(second_opinion__label=F("true_label")) & Q(reviewed_at__lte=F("second_opinion__at"))
+)
+UNSETTLED = DIGIT & ~Q(true_label=F("digit")) & Q(reviewed_by__isnull=False) & NOT_SETTLED
+
+
+class Decided(NamedTuple):
+    """Decisions about the random sample; of them digits, digits read right, and errors not settled yet."""
+
+    rows: int = 0
+    digits: int = 0
+    right: int = 0
+    unsettled: int = 0
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Of one version, on the random sample: Wilson's interval, and the one that uses all drawings."""
+
+    digits: int
+    right: int
+    unsettled: int
+    plain: Interval
+    powered: Interval
+
+    @property
+    def share(self) -> float:
+        return self.right / self.digits
+
+
+def accuracies() -> dict[int, Accuracy]:
+    """By version; counted anew at most once a minute."""
+    kept: dict[int, Accuracy] | None = cache.get("accuracies")
+    if kept is None:
+        started = time.monotonic()
+        kept = count()
+        cache.set("accuracies", kept, max(SECONDS_KEPT, (time.monotonic() - started) / COUNTING))
+    return kept
+
+
+def count() -> dict[int, Accuracy]:
+    drawings = {key_of(row): (row["rows"], row["sure"]) for row in count_drawings()}
+    decided = {key_of(row): Decided(*(row[name] for name in Decided._fields)) for row in count_decided()}
+    found = {version: accuracy(version, drawings, decided) for version, _, _ in decided}
+    return {version: accuracy for version, accuracy in found.items() if accuracy}
+
+
+def accuracy(
+    version: int, drawings: dict[Key, tuple[int, float]], decided: dict[Key, Decided]
+) -> Accuracy | None:
+    """None where the version's sample has no digit yet. Errors that are not settled count as the model's for
+    the lower bound, and as the operators' for the upper one."""
+    keys = [key for key in drawings if key[0] == version]
+    if not (digits := sum(decided.get(key, Decided()).digits for key in keys)):
+        return None
+    claims = np.array([key[2] for key in keys])
+    rows, sure = np.array([drawings[key] for key in keys]).T
+    expected = expect(sure, claims != SAID_NOTHING, claims == AGREED)
+    parts = np.array([decided.get(key, Decided()) for key in keys], np.float64).T
+    decisions, of_digits, right, unsettled = parts
+    low = Cells(expected, rows, decisions, of_digits, right).interval()
+    high = Cells(expected, rows, decisions, of_digits, right + unsettled).interval()
+    assert low and high  # noqa: S101  (for the type checker)
+    plain = wilson(int(right.sum()), digits)
+    return Accuracy(digits, int(right.sum()), int(unsettled.sum()), plain, (low[0], high[1]))
+
+
+def in_cells(rows: QuerySet[Prediction]) -> Any:  # noqa: ANN401  (django-stubs has no type for values' rows)
+    """Drawings of one version that it was as sure of, and whose visitors said the same of it. The bins are
+    the finer, the surer: what is told apart there is one error in a hundred from one in a thousand."""
+    said = Case(
+        When(user_label=None, then=Value(SAID_NOTHING)),
+        When(user_label=F("digit"), then=Value(AGREED)),
+        default=Value(CONTRADICTED),
+    )
+    bins = Floor(Value(-6.0) * Ln(Value(1.000001) - F("confidence")), output_field=FloatField())
+    return rows.order_by().annotate(said=said, bin=bins).values("model_version", "bin", "said")
+
+
+def count_drawings() -> Any:  # noqa: ANN401
+    rows = in_cells(Prediction.objects.filter(superseded=False))
+    return rows.annotate(rows=Count("*"), sure=Avg("confidence"))
+
+
+def count_decided() -> Any:  # noqa: ANN401
+    chosen = Prediction.objects.filter(selected_by=Prediction.SelectedBy.RANDOM, superseded=False)
+    return in_cells(chosen.exclude(review_status="pending")).annotate(
+        rows=Count("*"),
+        digits=Count("pk", filter=DIGIT),
+        right=Count("pk", filter=DIGIT & Q(true_label=F("digit"))),
+        unsettled=Count("pk", filter=UNSETTLED),
+    )
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    return row["model_version"], int(row["bin"]), row["said"]

@@ -1,0 +1,89 @@
+"""Second opinions: what another operator says of a drawing of the random sample, shown blind to both.
+
+The first operator's word is copied: a later decision about the row, which settles a difference, leaves the
+two words as they were given.
+"""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from predictions.models.prediction import LABELS, Prediction
+from predictions.models.review import SECOND_SHARE, StaleRowError
+
+REJECTED = 11
+WORDS = [*LABELS, (REJECTED, "rejected")]
+
+
+class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
+    @transaction.atomic
+    def give(self, row: Prediction, by: Any, label: int | None, *, expected_version: int) -> None:  # noqa: ANN401
+        """Store an operator's word (None: rejected) about the row as it was seen.
+
+        Raises StaleRowError where the row is not that operator's to read, or not any more.
+        """
+        waiting = Prediction.objects.all().for_second_opinion(by).select_for_update(of=("self",), no_key=True)
+        seen = waiting.filter(pk=row.pk, row_version=expected_version).first()
+        if seen is None:
+            raise StaleRowError
+        drawn = seen.lottery < SECOND_SHARE
+        first = {"first_by": seen.reviewed_by, "first_label": word(seen.true_label)}
+        self.create(prediction=seen, by=by, label=word(label), drawn=drawn, **first)
+        Prediction.objects.filter(pk=row.pk).update(leased_by=None, leased_until=None)
+
+    def take_back(self, row: Prediction, by: Any, *, expected_version: int) -> None:  # noqa: ANN401
+        """Raises StaleRowError where there is none of that operator, or somebody has decided since."""
+        given = self.filter(prediction=row, by=by, prediction__row_version=expected_version)
+        if not given.delete()[0]:
+            raise StaleRowError
+
+    def differing(self) -> Self:
+        return self.exclude(label=F("first_label"))
+
+    def open(self) -> Self:
+        """Those that differ from the first operator's word, until somebody decides."""
+        return self.differing().exclude(prediction__reviewed_at__gt=F("at"))
+
+
+def word(label: int | None) -> int:
+    return REJECTED if label is None else label
+
+
+class SecondOpinion(models.Model):
+    """What two operators said, who did not know of each other's word."""
+
+    prediction = models.OneToOneField(
+        Prediction, models.CASCADE, primary_key=True, related_name="second_opinion"
+    )
+    first_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    first_label = models.PositiveSmallIntegerField(choices=WORDS)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    label = models.PositiveSmallIntegerField(choices=WORDS)
+    drawn = models.BooleanField(help_text="Asked for by lot, and not only because the first found an error.")
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = SecondOpinionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(by=F("first_by")), name="second_opinion_is_anothers"),
+            models.CheckConstraint(
+                condition=Q(first_label__range=(0, 11), label__range=(0, 11)), name="known_words"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_first_label_display()}, and {self.get_label_display()}"
+
+    @property
+    def truth(self) -> int | None:
+        """What two agree on, else what was decided after both; None while that is open."""
+        if self.label == self.first_label:
+            return self.label
+        row = self.prediction
+        settled = row.reviewed_at is not None and row.reviewed_at > self.at
+        return word(row.true_label) if settled else None

@@ -1,0 +1,55 @@
+"""The page on how well operators agree, where their differences are decided."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from predictions.models import Prediction, SecondOpinion
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/predictions/secondopinion/"
+
+
+def read_twice(first: User, label: int, then: User, second: int | None) -> Prediction:
+    row = rows.prediction(lottery=0.005)
+    row.review(first, "accepted", label, selected_by="random", expected_version=row.row_version)
+    SecondOpinion.objects.all().give(row, then, second, expected_version=row.row_version)
+    return row
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    user = rows.operator("ada")
+    user.groups.add(Group.objects.get(name="admin"))
+    client.force_login(user)
+    return client
+
+
+def test_admins_see_agreement_and_the_open_differences(admin: Client) -> None:
+    olive, otto = rows.operator(), rows.operator("otto")
+    read_twice(olive, 1, otto, 1)
+    open_one = read_twice(olive, 1, otto, 7)
+    answer = admin.get(PAGE)
+    assert (answer.context["agreed"], answer.context["pairs"]) == (1, 2)
+    assert [opinion.pk for opinion in answer.context["cl"].result_list] == [open_one.pk]
+    assert "1 of 2" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "decided"), [("follow_first", ("accepted", 1)), ("follow_second", ("rejected", None))]
+)
+def test_a_difference_is_decided_for_either(
+    admin: Client, action: str, decided: tuple[str, int | None]
+) -> None:
+    row = read_twice(rows.operator(), 1, rows.operator("otto"), None)
+    admin.post(PAGE, {"action": action, "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert (row.review_status, row.true_label, row.selected_by) == (*decided, "random")
+    assert row.reviewed_by is not None and row.reviewed_by.username == ("ada")
+    assert not SecondOpinion.objects.all().open().exists()
+
+
+def test_operators_do_not_see_each_others_errors(client: Client) -> None:
+    client.force_login(rows.operator())
+    assert client.get(PAGE).status_code == 403

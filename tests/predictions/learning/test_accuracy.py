@@ -1,0 +1,76 @@
+"""Accuracy by version, from the rows of the log."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from predictions.learning.accuracy import accuracies, count
+from predictions.models import Prediction, SecondOpinion
+from tests import rows
+from training.accuracy import wilson
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def olive() -> User:
+    return rows.operator()
+
+
+def decided(by: User, label: int | None, selected_by: str = "random", **fields: Any) -> Prediction:
+    row = rows.prediction(**fields)
+    status = "rejected" if label is None else "accepted"
+    row.review(by, status, label, selected_by=selected_by, expected_version=row.row_version)
+    return row
+
+
+def test_only_digits_of_the_random_sample_are_counted_by_version(olive: User) -> None:
+    for label in (1, 1, 7, 10, None):
+        decided(olive, label)
+    decided(olive, 7, "suspicion")
+    other = decided(olive, 1, model_version=rows.version("v2")).model_version
+    rows.prediction(model_version=rows.version("v3"))
+    found = {key: (figures.right, figures.digits) for key, figures in count().items()}
+    assert found == {rows.version().pk: (2, 3), other.pk: (1, 1)}
+    assert next(iter(count().values())).plain == wilson(2, 3)
+
+
+def test_confidences_of_all_drawings_narrow_the_interval(olive: User) -> None:
+    for number in range(300):
+        rows.prediction(confidence=0.999 if number % 20 else 0.6)
+    for number in range(60):
+        decided(olive, 1, confidence=0.999 if number % 20 else 0.6)
+    [figures] = count().values()
+    (low, high), (plain_low, plain_high) = figures.powered, figures.plain
+    assert high - low < 0.8 * (plain_high - plain_low)
+
+
+def test_an_error_that_no_second_operator_has_seen_may_be_the_operators(olive: User) -> None:
+    """Until then the upper bound is as if it were right; the lower one is as if it were the model's."""
+    otto = rows.operator("otto")
+    for _ in range(60):
+        decided(olive, 1, confidence=0.99)
+    wrong = [decided(olive, 7, confidence=0.99) for _ in range(6)]
+    [before] = count().values()
+    for row in wrong:
+        SecondOpinion.objects.all().give(row, otto, 7, expected_version=row.row_version)
+    [confirmed] = count().values()
+    assert (before.unsettled, confirmed.unsettled) == (6, 0)
+    assert confirmed.powered[0] == before.powered[0]
+    assert confirmed.powered[1] < before.powered[1]
+
+
+def test_a_difference_is_settled_by_the_next_decision(olive: User) -> None:
+    otto, row = rows.operator("otto"), decided(olive, 7)
+    SecondOpinion.objects.all().give(row, otto, 1, expected_version=row.row_version)
+    assert [figures.unsettled for figures in count().values()] == [1]
+    row.review(otto, "accepted", 7, expected_version=row.row_version)
+    assert [figures.unsettled for figures in count().values()] == [0]
+
+
+def test_figures_are_kept_for_a_while(olive: User) -> None:
+    decided(olive, 1)
+    assert [figures.digits for figures in accuracies().values()] == [1]
+    decided(olive, 1)
+    assert [figures.digits for figures in accuracies().values()] == [1]

@@ -1,0 +1,129 @@
+"""Second opinions: who is asked about what, and what becomes of it."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from predictions.admin.agreement import cohens_kappa, records
+from predictions.models import REJECTED, Prediction, SecondOpinion, StaleRowError
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+BY_LOT, NOT_BY_LOT = 0.005, 0.03
+
+
+@pytest.fixture
+def olive() -> User:
+    return rows.operator()
+
+
+@pytest.fixture
+def otto() -> User:
+    return rows.operator("otto")
+
+
+def once_read(by: User, label: int | None, lottery: float = BY_LOT, digit: int = 1) -> Prediction:
+    row = rows.prediction(digit=digit, lottery=lottery)
+    status = "rejected" if label is None else "accepted"
+    row.review(by, status, label, selected_by="random", expected_version=row.row_version)
+    return row
+
+
+def give(row: Prediction, by: User, label: int | None) -> SecondOpinion:
+    SecondOpinion.objects.all().give(row, by, label, expected_version=row.row_version)
+    return SecondOpinion.objects.get(pk=row.pk)
+
+
+def test_the_lot_and_what_was_called_wrong_go_to_another_operator_once(olive: User, otto: User) -> None:
+    by_lot, called_wrong = once_read(olive, 1), once_read(olive, 7, NOT_BY_LOT)
+    once_read(olive, 1, NOT_BY_LOT)
+    suspicious = rows.prediction(lottery=BY_LOT)
+    suspicious.review(olive, "accepted", 7, selected_by="list", expected_version=suspicious.row_version)
+    queue = Prediction.objects.all().queue
+    assert queue(olive, 12, []) == []
+    assert queue(otto, 12, []) == [by_lot]
+    assert queue(otto, 12, [by_lot.pk]) == [called_wrong]
+    give(by_lot, otto, 1)
+    assert queue(rows.operator("olga"), 12, [called_wrong.pk]) == []
+
+
+def test_rows_for_a_second_opinion_are_leased_and_counted_as_others_are(olive: User, otto: User) -> None:
+    row, everything = once_read(olive, 1), Prediction.objects.all()
+    assert (everything.waiting(10, otto), everything.waiting(10, olive)) == (1, 0)
+    everything.queue(otto, 5, [])
+    assert everything.queue(rows.operator("olga"), 5, []) == []
+    assert (everything.filter(pk=row.pk).renew(otto), everything.filter(pk=row.pk).renew(olive)) == (1, 0)
+
+
+def test_an_opinion_keeps_both_words_and_changes_no_label(olive: User, otto: User) -> None:
+    row = once_read(olive, None)
+    opinion = give(row, otto, 7)
+    assert (opinion.first_by, opinion.first_label, opinion.by, opinion.label) == (olive, REJECTED, otto, 7)
+    row.refresh_from_db()
+    assert (row.review_status, row.true_label, row.reviewed_by) == ("rejected", None, olive)
+
+
+def test_nobody_gives_an_opinion_twice_or_of_the_own_word_or_of_what_has_changed(
+    olive: User, otto: User
+) -> None:
+    row = once_read(olive, 1)
+    with pytest.raises(StaleRowError):
+        give(row, olive, 1)
+    seen = Prediction.objects.get(pk=row.pk)
+    row.review(olive, "accepted", 4, expected_version=row.row_version)
+    with pytest.raises(StaleRowError):
+        give(seen, otto, 1)
+    give(row, otto, 4)
+    with pytest.raises(StaleRowError):
+        give(row, rows.operator("olga"), 4)
+
+
+def test_an_opinion_that_is_taken_back_may_be_given_again(olive: User, otto: User) -> None:
+    row = once_read(olive, 1)
+    give(row, otto, 7)
+    SecondOpinion.objects.all().take_back(row, otto, expected_version=row.row_version)
+    assert give(row, otto, 1).label == 1
+
+
+def test_a_difference_is_open_until_somebody_decides_after_it(olive: User, otto: User) -> None:
+    row = once_read(olive, 1)
+    opinion = give(row, otto, 7)
+    assert (opinion.truth, list(SecondOpinion.objects.all().open())) == (None, [opinion])
+    row.review(otto, "accepted", 7, expected_version=row.row_version)
+    opinion = SecondOpinion.objects.get()
+    assert (opinion.truth, list(SecondOpinion.objects.all().open())) == (7, [])
+
+
+def test_errors_are_counted_where_the_truth_is_settled(olive: User, otto: User) -> None:
+    give(once_read(olive, 1), otto, 1)
+    decided, found = once_read(olive, 1), once_read(olive, 7, NOT_BY_LOT)
+    give(once_read(olive, 1), otto, 3)
+    give(decided, otto, 7)
+    give(found, otto, 1)
+    decided.review(olive, "accepted", 7, expected_version=decided.row_version)
+    found.review(olive, "accepted", 1, expected_version=found.row_version)
+    assert records(SecondOpinion.objects.all()) == [("olive", 2, 1, 1, 1), ("otto", 2, 0, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "kappa"),
+    # Cohen (1960), table 1: proportions of 200 cases that two judges put into three categories.
+    [
+        ([[88, 14, 18], [10, 40, 10], [2, 6, 12]], 0.49),
+        ([[5, 0], [0, 5]], 1.0),
+        ([[5, 0], [0, 0]], None),
+        ([], None),
+    ],
+)
+def test_kappa_is_cohens(counts: list[list[int]], kappa: float | None) -> None:
+    pairs = [(a, b) for a, line in enumerate(counts) for b, n in enumerate(line) for _ in range(n)]
+    found: Any = cohens_kappa(pairs)
+    assert found == (kappa if kappa is None else pytest.approx(kappa, abs=0.005))
+
+
+def test_a_deleted_drawing_takes_its_opinion_along(olive: User, otto: User) -> None:
+    row = once_read(olive, 1)
+    give(row, otto, 1)
+    Prediction.objects.filter(pk=row.pk).erase()
+    assert not SecondOpinion.objects.exists()
