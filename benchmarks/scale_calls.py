@@ -82,7 +82,7 @@ class Backend:
 
 def open_log(rows: int) -> Any:  # noqa: ANN401  (Django's test client, which must not be imported yet)
     """Bring a log of that length up, below var/, made at the first time; an operator's client."""
-    os.environ["API_RATE"] = "1000000/s"
+    os.environ["API_WORK"] = "1000000"
     folder = REPOSITORY / "var" / f"scale-{rows}"
     site.set_up(own=folder)
     fill_once(folder, rows)

@@ -171,8 +171,9 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # So many pictures that are large, or costly to decode, may one web process have at a time: 60 MB for each.
 LARGE_AT_ONCE = env.int("LARGE_AT_ONCE", 2, validate=validate.Range(min=1))
-# Requests a second from one address to one web process; behind a proxy, the address that it names.
-API_RATE = env.str("API_RATE", "100/s")
+# So many milliseconds of a processor may one address take each second, of all web processes together; behind
+# a proxy, the address that it names.
+API_WORK = env.float("API_WORK", 500, validate=validate.Range(min=1))
 NINJA_NUM_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=AT_LEAST_0)
 
 # Where MNIST lies, or is fetched to.

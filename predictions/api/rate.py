@@ -1,44 +1,133 @@
-"""How many requests one address may send."""
+"""How much work one address may cause: milliseconds of a processor, not requests."""
 
+import hashlib
+import logging
+import math
 import threading
 import time
-from ipaddress import IPv6Network
+from dataclasses import dataclass
+from ipaddress import ip_network
+from uuid import UUID
 
+from django.conf import settings
+from django.db import Error
 from django.http import HttpRequest
-from ninja.throttling import SimpleRateThrottle
+from ninja.throttling import BaseThrottle
+
+from predictions.models import SpentWork
+
+logger = logging.getLogger(__name__)
+SECONDS_AT_ONCE = 5  # of the allowance, which a sender may use up at once
+SECONDS_BETWEEN_SHARES = 1.0
+SECONDS_BETWEEN_CLEANINGS = 60.0
+SECONDS_KEPT = 60.0
+SHARED_FROM = 50.0  # ms; less is not worth a row
 
 
-class RateLimit(SimpleRateThrottle):
-    """A token bucket for each address in this process: full, it holds the requests of one period, and it
-    fills up again within one. A full one is forgotten, since an address without one starts with that."""
+@dataclass
+class Account:
+    """A sender's debt, in milliseconds of work, at a moment; it is paid back as time goes by."""
 
-    def __init__(self, rate: str) -> None:
-        super().__init__(rate)
-        self.buckets: dict[str, tuple[float, float]] = {}  # requests left, and when; the last used come last
-        self.lock = threading.Lock()
-
-    def allow_request(self, request: HttpRequest) -> bool:
-        key, now = sender(self.get_ident(request) or ""), time.monotonic()
-        most, seconds = float(self.num_requests or 0), float(self.duration or 1)
-        with self.lock:
-            left, then = self.buckets.pop(key, (most, now))
-            left = min(most, left + (now - then) * most / seconds)
-            is_allowed = left >= 1
-            self.buckets[key] = left - is_allowed, now
-            while now - self.buckets[oldest := next(iter(self.buckets))][1] > seconds:
-                del self.buckets[oldest]
-        return is_allowed
-
-    def wait(self) -> float:
-        """Seconds until there is one more request in an empty bucket."""
-        return float(self.duration or 1) / max(1, self.num_requests or 0)
+    debt: float
+    at: float
+    unshared: float = 0.0
+    total: float | None = None  # of all processes, when it was shared last
 
 
-def sender(address: str) -> str:
-    """An IPv6 address stands for its /64, which its owner can fill at will."""
-    if ":" not in address:
-        return address
+class WorkLimit:
+    """Each address has a debt, which its requests raise by the work that they caused and time lowers by
+    `rate` milliseconds a second. Whoever owes SECONDS_AT_ONCE times that is refused.
+
+    Once a second one request adds what this process has counted to a table, and learns there what the others
+    have. So the limit is one for all processes and machines (docs/operations.md says what that costs).
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.accounts: dict[str, Account] = {}  # whoever came last comes last
+        self.share_at = self.clean_at = 0.0
+        self._lock, self._sharing = threading.Lock(), threading.Lock()
+
+    def seconds_to_wait(self, sender: str) -> int:
+        """0 for a sender that may go on."""
+        with self._lock:
+            account = self.accounts.get(sender)
+            owed = self._owed(account, time.monotonic()) if account else 0.0
+        excess = owed - self.rate * SECONDS_AT_ONCE
+        return math.ceil(excess / self.rate) if excess > 0 else 0
+
+    def spend(self, sender: str, ms: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            account = self.accounts.pop(sender, None) or Account(0.0, now)
+            account.debt, account.at = self._owed(account, now) + ms, now
+            account.unshared += ms
+            self.accounts[sender] = account
+            self._forget_the_paid(now)
+        if now > self.share_at and self._sharing.acquire(blocking=False):
+            try:
+                self._share(now)
+            finally:
+                self._sharing.release()
+
+    def _owed(self, account: Account, now: float) -> float:
+        return max(0.0, account.debt - (now - account.at) * self.rate)
+
+    def _forget_the_paid(self, now: float) -> None:
+        """Later than the debt is paid, or what the other processes counted meanwhile would not be learned."""
+        while (oldest := next(iter(self.accounts.values()))).at < now - SECONDS_KEPT:
+            if self._owed(oldest, now):
+                break
+            del self.accounts[next(iter(self.accounts))]
+
+    def _share(self, now: float) -> None:
+        """While the database is away, each process limits alone."""
+        self.share_at = now + SECONDS_BETWEEN_SHARES
+        with self._lock:
+            spent = {
+                name: account.unshared
+                for name, account in self.accounts.items()
+                if account.unshared >= SHARED_FROM
+            }
+        try:
+            totals = SpentWork.objects.add({key(name): ms for name, ms in spent.items()}) if spent else {}
+            if now > self.clean_at:
+                self.clean_at = now + SECONDS_BETWEEN_CLEANINGS
+                SpentWork.objects.all().forget()
+        except Error as problem:
+            logger.warning("What addresses spend is not shared: %s", problem)
+            return
+        with self._lock:
+            for name, ms in spent.items():
+                self._learn(name, ms, totals[key(name)])
+
+    def _learn(self, name: str, ms: float, total: float) -> None:
+        if (account := self.accounts.get(name)) is None:
+            return
+        if account.total is not None:  # else nobody knows when the others spent what they have
+            account.debt += max(0.0, total - account.total - ms)
+        account.unshared -= ms
+        account.total = total
+
+
+def key(sender: str) -> UUID:
+    """What a sender is called in the table, from which nobody can tell the address."""
+    secret = settings.SECRET_KEY.encode()[:64]
+    return UUID(bytes=hashlib.blake2b(sender.encode(), digest_size=16, key=secret).digest())
+
+
+def sender(request: HttpRequest) -> str:
+    """The address that a request comes from, as the proxies tell it, or the household that it stands for."""
+    address = BaseThrottle().get_ident(request) or ""
     try:
-        return str(IPv6Network((address, 64), strict=False))
-    except ValueError:
+        return household(address)
+    except ValueError:  # a server on a socket knows no address
         return address
+
+
+def household(address: str) -> str:
+    """The address; of IPv6 the first of its /64, which its owner can fill at will. Raises ValueError."""
+    return str(ip_network((address, 64 if ":" in address else 32), strict=False)[0])
+
+
+limit = WorkLimit(settings.API_WORK)

@@ -4,7 +4,6 @@ import time
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Query, Schema
@@ -17,7 +16,6 @@ from predictions.api.errors import ApiError, answer_errors
 from predictions.api.explanation import explain
 from predictions.api.json_answers import Renderer, answer
 from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
-from predictions.api.rate import RateLimit
 from predictions.api.schemas import (
     DeletedOut,
     ErrorOut,
@@ -34,13 +32,7 @@ SECONDS_STATS_ARE_KEPT = 10
 COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
 Limit = Annotated[int, Query(ge=1, le=100)]
 
-rate_limit = RateLimit(settings.API_RATE)
-api = NinjaAPI(
-    title="Handwritten digits",
-    version="1",
-    renderer=Renderer(),
-    throttle=[rate_limit],
-)
+api = NinjaAPI(title="Handwritten digits", version="1", renderer=Renderer())
 answer_errors(api)
 
 

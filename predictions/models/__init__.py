@@ -16,6 +16,7 @@ from predictions.models.version import (
     UnreadableWeightsError,
     Weights,
 )
+from predictions.models.work import SpentWork
 
 __all__ = [
     "CONFLICT",
@@ -36,6 +37,7 @@ __all__ = [
     "PredictionQuerySet",
     "Promotion",
     "Side",
+    "SpentWork",
     "SplitRow",
     "StaleRowError",
     "UnreadableWeightsError",

@@ -33,7 +33,7 @@ SLOW = {
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One web process, with four threads."""
-    with Product(tmp_path_factory.mktemp("product"), API_RATE="1000000/s") as product:
+    with Product(tmp_path_factory.mktemp("product"), API_WORK="1000000") as product:
         yield product
 
 

@@ -196,7 +196,7 @@ def test_largest_picture_in_json_however_it_is_written(client: Client, version: 
     Image.open(io.BytesIO(FILE)).save(photo, "JPEG")
     image = padded(bodies.MAX_PICTURE, photo.getvalue())
     text = base64.encodebytes(image).replace(b"/", b"\\/").replace(b"\n", b"\\r\\n")
-    strokes = [[[0.12345, index] for index in range(19_000)]]
+    strokes = [[[0.12345, index] for index in range(1_900)]]
     body = b'{"strokes": %s, "image" : "%s", "source": "upload"}' % (json.dumps(strokes).encode(), text)
     assert bodies.SMALL < len(body) <= bodies.MAX_JSON
     response = client.post("/api/predict", body, content_type="application/json")

@@ -17,7 +17,6 @@ from PIL import Image
 
 from classifier.image_file import decode
 from predictions import serving
-from predictions.api import views
 from predictions.models import ModelVersion, Prediction
 from tests.conftest import ONE, ZERO, Post, png
 
@@ -209,14 +208,6 @@ def test_a_retry_is_counted_once(client: Client, post: Post) -> None:
     first, again = post("predict", body), post("predict", body)
     assert first.json() == again.json()
     assert count_of_predictions(client) == before + 2  # one prediction, one latency
-
-
-def test_too_many_requests_are_told_when_to_come_back(post: Post, monkeypatch: Any) -> None:
-    monkeypatch.setattr(views.rate_limit, "num_requests", 2)
-    responses = [post("predict", {"strokes": ONE}) for _ in range(3)]
-    assert [response.status_code for response in responses] == [201, 201, 429]
-    assert int(responses[2]["Retry-After"]) >= 1
-    assert responses[2].json()["error"]["code"] == "too_many_requests"
 
 
 def test_refusal_names_what_it_refuses(client: Client, post: Post) -> None:
