@@ -174,6 +174,11 @@ LARGE_AT_ONCE = env.int("LARGE_AT_ONCE", 2, validate=validate.Range(min=1))
 # So many milliseconds of a processor may one address take each second, of all web processes together; behind
 # a proxy, the address that it names.
 API_WORK = env.float("API_WORK", 500, validate=validate.Range(min=1))
+# What one address may have stored in a day; how large the database may become, and how much its disk must
+# have left, before no more drawings are taken.
+API_MB_A_DAY = env.float("API_MB_A_DAY", 100, validate=validate.Range(min=0.001))
+MOST_GB = env.float("MOST_GB", 20, validate=validate.Range(min=0))
+LEAST_FREE_GB = env.float("LEAST_FREE_GB", 0.5, validate=validate.Range(min=0))
 NINJA_NUM_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=AT_LEAST_0)
 
 # Where MNIST lies, or is fetched to.
@@ -181,7 +186,7 @@ MNIST_DIR = env.path("MNIST_DIR", VAR_DIR / "data")
 # At night the worker trains when so many new drawings have been reviewed, and deletes predictions that nobody
 # reviewed after so many days (0: keeps them).
 RETRAIN_AFTER = env.int("RETRAIN_AFTER", 200, validate=AT_LEAST_0)
-RETENTION_DAYS = env.int("RETENTION_DAYS", 0, validate=AT_LEAST_0)
+RETENTION_DAYS = env.int("RETENTION_DAYS", 90, validate=AT_LEAST_0)
 
 LOGGING = {
     "version": 1,
@@ -216,7 +221,7 @@ BLUE = {
 
 UNFOLD = {
     "COLORS": {"primary": BLUE},
-    "ENVIRONMENT": "predictions.admin.drift.banner",
+    "ENVIRONMENT": "predictions.admin.banner.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.str("UI_URL", f"http://localhost:{UI_PORT}"),

@@ -19,6 +19,7 @@ SECONDS_TO_RETRY = 3
 # What passes by itself, by the API's error codes.
 LATER = {
     "too_many_requests": "That was more than the recogniser takes at a time.",
+    "no_room": "The recogniser has no room for more drawings just now.",
     "busy": "The recogniser is busy with other large pictures.",
     "incomplete": "The picture took too long on its way.",
 }
@@ -60,9 +61,9 @@ class RefusedError(Exception):
 class TryLaterError(Exception):
     """Not now: the API is away, slow or has had too many requests. The text says so to the visitor."""
 
-    def __init__(self, message: str, seconds: int) -> None:
+    def __init__(self, message: str, seconds: int, code: str = "") -> None:
         super().__init__(message)
-        self.seconds = seconds
+        self.seconds, self.code = seconds, code
 
 
 def call(method: str, path: str, address: str | None = None, **options: Any) -> Any:  # noqa: ANN401
@@ -85,7 +86,7 @@ def _problem(response: requests.Response) -> Exception:
     seconds = int(after) if after.isdecimal() else SECONDS_TO_RETRY
     code, message = _error(response)
     if code in LATER:
-        return TryLaterError(LATER[code], seconds)
+        return TryLaterError(LATER[code], seconds, code)
     if response.status_code >= 500:
         return TryLaterError("The recogniser is away just now.", seconds)
     return RefusedError(SAID.get(code, message))

@@ -71,9 +71,10 @@ def pytest_sessionfinish() -> None:
 def fresh_cache() -> None:
     """Rate limits and figures of one test must not reach the next."""
     cache.clear()
-    if limit := getattr(sys.modules.get("predictions.api.rate"), "limit", None):
-        limit.accounts.clear()
-        limit.share_at = float("inf")  # tests that share say so; not every test has a database
+    if rate := sys.modules.get("predictions.api.rate"):
+        for limit in (rate.work, rate.stored):
+            limit.accounts.clear()
+            limit.share_at = float("inf")  # tests that share say so; not every test has a database
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ from classifier.image_file import DrawingError
 from predictions.api import rate
 from predictions.api.metrics import ERRORS
 from predictions.models import Prediction, UnreadableWeightsError
+from predictions.room import NoRoomError
 from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
 SECONDS_TO_RETRY = 2
+SECONDS_UNTIL_ROOM = 60
 TOO_MUCH_WORK = "Your address has used up its share of this server; please try again a little later."
 # The HTTP status of each DrawingError, by its code.
 DRAWING_STATUS = {
@@ -51,6 +53,12 @@ def answer_errors(api: NinjaAPI) -> None:
     @api.exception_handler(ApiError)
     def known(request: HttpRequest, problem: ApiError) -> HttpResponse:
         return error(problem.status, problem.code, str(problem))
+
+    @api.exception_handler(NoRoomError)
+    def full(request: HttpRequest, problem: NoRoomError) -> HttpResponse:
+        response = error(503, "no_room", str(problem))
+        response["Retry-After"] = str(SECONDS_UNTIL_ROOM)
+        return response
 
     @api.exception_handler(DrawingError)
     def drawing(request: HttpRequest, problem: DrawingError) -> HttpResponse:
@@ -119,14 +127,14 @@ class ApiMiddleware:
     def answer_within_limits(self, request: HttpRequest) -> HttpResponse:
         """What counts is the processor's time: one picture may take a hundred times that of another."""
         sender, started = rate.sender(request), time.thread_time()
-        seconds = rate.limit.seconds_to_wait(sender)
-        response = refuse_to_work(seconds) if seconds else cast(HttpResponse, self.answer(request))
-        rate.limit.spend(sender, 1000 * (time.thread_time() - started))
+        seconds = rate.work.seconds_to_wait(sender)
+        response = refuse_for(seconds, TOO_MUCH_WORK) if seconds else cast(HttpResponse, self.answer(request))
+        rate.work.spend(sender, 1000 * (time.thread_time() - started))
         return response
 
 
-def refuse_to_work(seconds: int) -> HttpResponse:
-    response = error(429, "too_many_requests", TOO_MUCH_WORK)
+def refuse_for(seconds: int, why: str) -> HttpResponse:
+    response = error(429, "too_many_requests", why)
     response["Retry-After"] = str(seconds)
     return response
 

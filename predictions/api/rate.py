@@ -1,4 +1,4 @@
-"""How much work one address may cause: milliseconds of a processor, not requests."""
+"""How much one address may take: milliseconds of a processor, not requests, and bytes of the disk."""
 
 import hashlib
 import logging
@@ -14,19 +14,20 @@ from django.db import Error
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
-from predictions.models import SpentWork
+from predictions.models import Spending
 
 logger = logging.getLogger(__name__)
-SECONDS_AT_ONCE = 5  # of the allowance, which a sender may use up at once
+SECONDS_AT_ONCE = 5  # of the work that is allowed in that time a sender may use up at once
+DAY = 86_400
 SECONDS_BETWEEN_SHARES = 1.0
 SECONDS_BETWEEN_CLEANINGS = 60.0
 SECONDS_KEPT = 60.0
-SHARED_FROM = 50.0  # ms; less is not worth a row
+SHARED_FROM = 0.02  # of what may be used up at once; less is not worth a row
 
 
 @dataclass
 class Account:
-    """A sender's debt, in milliseconds of work, at a moment; it is paid back as time goes by."""
+    """A sender's debt at a moment; it is paid back as time goes by."""
 
     debt: float
     at: float
@@ -34,16 +35,16 @@ class Account:
     total: float | None = None  # of all processes, when it was shared last
 
 
-class WorkLimit:
-    """Each address has a debt, which its requests raise by the work that they caused and time lowers by
-    `rate` milliseconds a second. Whoever owes SECONDS_AT_ONCE times that is refused.
+class Limit:
+    """Each address has a debt, which its requests raise by what they took and time lowers by `rate` a second.
+    Whoever owes more than `most` is refused.
 
     Once a second one request adds what this process has counted to a table, and learns there what the others
     have. So the limit is one for all processes and machines (docs/operations.md says what that costs).
     """
 
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
+    def __init__(self, of: str, most: float, seconds: float) -> None:
+        self.of, self.most, self.rate = of, most, most / seconds
         self.accounts: dict[str, Account] = {}  # whoever came last comes last
         self.share_at = self.clean_at = 0.0
         self._lock, self._sharing = threading.Lock(), threading.Lock()
@@ -53,15 +54,15 @@ class WorkLimit:
         with self._lock:
             account = self.accounts.get(sender)
             owed = self._owed(account, time.monotonic()) if account else 0.0
-        excess = owed - self.rate * SECONDS_AT_ONCE
+        excess = owed - self.most
         return math.ceil(excess / self.rate) if excess > 0 else 0
 
-    def spend(self, sender: str, ms: float) -> None:
+    def spend(self, sender: str, amount: float) -> None:
         now = time.monotonic()
         with self._lock:
             account = self.accounts.pop(sender, None) or Account(0.0, now)
-            account.debt, account.at = self._owed(account, now) + ms, now
-            account.unshared += ms
+            account.debt, account.at = self._owed(account, now) + amount, now
+            account.unshared += amount
             self.accounts[sender] = account
             self._forget_the_paid(now)
         if now > self.share_at and self._sharing.acquire(blocking=False):
@@ -87,26 +88,27 @@ class WorkLimit:
             spent = {
                 name: account.unshared
                 for name, account in self.accounts.items()
-                if account.unshared >= SHARED_FROM
+                if account.unshared >= SHARED_FROM * self.most
             }
+        keys = {name: key(f"{self.of} {name}") for name in spent}
         try:
-            totals = SpentWork.objects.add({key(name): ms for name, ms in spent.items()}) if spent else {}
+            totals = Spending.objects.add({keys[name]: spent[name] for name in spent}) if spent else {}
             if now > self.clean_at:
                 self.clean_at = now + SECONDS_BETWEEN_CLEANINGS
-                SpentWork.objects.all().forget()
+                Spending.objects.all().forget()
         except Error as problem:
             logger.warning("What addresses spend is not shared: %s", problem)
             return
         with self._lock:
-            for name, ms in spent.items():
-                self._learn(name, ms, totals[key(name)])
+            for name, amount in spent.items():
+                self._learn(name, amount, totals[keys[name]])
 
-    def _learn(self, name: str, ms: float, total: float) -> None:
+    def _learn(self, name: str, amount: float, total: float) -> None:
         if (account := self.accounts.get(name)) is None:
             return
         if account.total is not None:  # else nobody knows when the others spent what they have
-            account.debt += max(0.0, total - account.total - ms)
-        account.unshared -= ms
+            account.debt += max(0.0, total - account.total - amount)
+        account.unshared -= amount
         account.total = total
 
 
@@ -130,4 +132,5 @@ def household(address: str) -> str:
     return str(ip_network((address, 64 if ":" in address else 32), strict=False)[0])
 
 
-limit = WorkLimit(settings.API_WORK)
+work = Limit("work", settings.API_WORK * SECONDS_AT_ONCE, SECONDS_AT_ONCE)  # milliseconds
+stored = Limit("stored", settings.API_MB_A_DAY * 1e6, DAY)  # bytes

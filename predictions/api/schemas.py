@@ -46,9 +46,12 @@ class PredictIn(BaseModel):
     def require_a_drawing(self) -> Self:
         if self.image is None and self.strokes is None:
             raise ValueError("needs an image or strokes")
-        if sum(map(len, self.strokes or [])) > MAX_POINTS:
+        if self.count_points() > MAX_POINTS:
             raise ValueError(f"more than {MAX_POINTS:,} points are no drawing of a digit")
         return self
+
+    def count_points(self) -> int:
+        return sum(map(len, self.strokes or []))
 
 
 class FeedbackIn(Schema):

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Query, Schema
 
 from classifier.preprocess import read_drawing, to_input
-from predictions import serving
-from predictions.api import description
+from predictions import room, serving
+from predictions.api import description, rate
 from predictions.api.bodies import receive
-from predictions.api.errors import ApiError, answer_errors
+from predictions.api.errors import ApiError, answer_errors, refuse_for
 from predictions.api.explanation import explain
 from predictions.api.json_answers import Renderer, answer
 from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
@@ -29,6 +29,9 @@ from predictions.api.schemas import (
 from predictions.models import NOT_A_DIGIT, Prediction
 
 SECONDS_STATS_ARE_KEPT = 10
+# What a drawing takes on the disk beside its picture: its input, its place in the indexes; a point as JSON.
+BYTES_OF_A_ROW, BYTES_OF_A_POINT = 2_000, 24
+TOO_MUCH_STORED = "Your address has stored as much as it may in a day; please come back tomorrow."
 COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
 Limit = Annotated[int, Query(ge=1, le=100)]
 
@@ -56,6 +59,10 @@ def predict(request: HttpRequest) -> HttpResponse:
 
     A picture is what its content says, whatever its name or type. Its file may have 15 MB.
     """
+    room.check()
+    sender = rate.sender(request)
+    if seconds := rate.stored.seconds_to_wait(sender):
+        return refuse_for(seconds, TOO_MUCH_STORED)
     with receive(request) as body:
         started = time.perf_counter()
         drawing = read_drawing(body.image, body.strokes)
@@ -75,7 +82,12 @@ def predict(request: HttpRequest) -> HttpResponse:
         model_version=version,
         latency_ms=1000 * seconds,
     )
-    return answer(201, log_once(prediction).to_dict())
+    logged = log_once(prediction)
+    if logged is prediction:
+        rate.stored.spend(
+            sender, BYTES_OF_A_ROW + len(drawing.file or b"") + BYTES_OF_A_POINT * body.count_points()
+        )
+    return answer(201, logged.to_dict())
 
 
 def log_once(prediction: Prediction) -> Prediction:

@@ -8,6 +8,7 @@ from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
+from predictions.models.spending import Spending
 from predictions.models.split import SIDES, Side, SplitRow
 from predictions.models.version import (
     GateClosedError,
@@ -16,7 +17,6 @@ from predictions.models.version import (
     UnreadableWeightsError,
     Weights,
 )
-from predictions.models.work import SpentWork
 
 __all__ = [
     "CONFLICT",
@@ -37,7 +37,7 @@ __all__ = [
     "PredictionQuerySet",
     "Promotion",
     "Side",
-    "SpentWork",
+    "Spending",
     "SplitRow",
     "StaleRowError",
     "UnreadableWeightsError",

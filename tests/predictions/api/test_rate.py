@@ -8,8 +8,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from predictions.api import rate
-from predictions.api.rate import WorkLimit
-from predictions.models import SpentWork
+from predictions.api.rate import Limit
+from predictions.models import Spending
 from tests.conftest import ONE, Post, png
 from tests.meanwhile import meanwhile
 
@@ -24,9 +24,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def limits(number: int) -> list[WorkLimit]:
+def limits(number: int) -> list[Limit]:
     """Of so many processes that share: 100 ms a second, so 500 ms at once."""
-    return [WorkLimit(100) for _ in range(number)]
+    return [Limit("work", 500, 5) for _ in range(number)]
 
 
 def test_work_counts_and_not_requests(db: None, clock: list[float]) -> None:
@@ -71,7 +71,7 @@ def test_work_in_all_processes_together_is_limited(db: None, clock: list[float])
     assert all(limit.seconds_to_wait(HOUSE) for limit in processes)
 
 
-def spend_a_second(processes: list[WorkLimit], clock: list[float], ms: float) -> None:
+def spend_a_second(processes: list[Limit], clock: list[float], ms: float) -> None:
     for limit in processes:
         limit.spend(HOUSE, ms)
     clock[0] += 1.01
@@ -87,18 +87,18 @@ def test_little_work_in_all_processes_together_is_not(db: None, clock: list[floa
 def test_no_address_is_stored(db: None, clock: list[float]) -> None:
     (limit,) = limits(1)
     limit.spend(HOUSE, 400)
-    (row,) = SpentWork.objects.all()
-    assert row.sender == rate.key(HOUSE) != rate.key("192.0.2.2")
-    assert row.ms == 400
+    (row,) = Spending.objects.all()
+    assert row.sender == rate.key(f"work {HOUSE}") != rate.key("work 192.0.2.2")
+    assert row.amount == 400
 
 
 def test_old_rows_go(db: None, clock: list[float]) -> None:
     (limit,) = limits(1)
     limit.spend(HOUSE, 400)
-    SpentWork.objects.update(at="2026-01-01T00:00:00Z")
+    Spending.objects.update(at="2026-01-01T00:00:00Z")
     clock[0] += rate.SECONDS_BETWEEN_CLEANINGS + 1
     limit.spend("another", 1)
-    assert not SpentWork.objects.exists()
+    assert not Spending.objects.exists()
 
 
 def test_without_the_database_each_process_limits_alone(
@@ -107,7 +107,7 @@ def test_without_the_database_each_process_limits_alone(
     def away(*_: object) -> None:
         raise OperationalError("away")
 
-    monkeypatch.setattr(type(SpentWork.objects.all()), "add", away)
+    monkeypatch.setattr(type(Spending.objects.all()), "add", away)
     (limit,) = limits(1)
     limit.spend(HOUSE, 900)
     assert limit.seconds_to_wait(HOUSE) == 4
@@ -117,21 +117,21 @@ def test_without_the_database_each_process_limits_alone(
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_may_share_the_same_senders_at_once() -> None:
     (limit,) = limits(1)
-    with meanwhile(lambda: SpentWork.objects.add({rate.key("b"): 100.0, rate.key("a"): 100.0})):
+    with meanwhile(lambda: Spending.objects.add({rate.key("work b"): 100.0, rate.key("work a"): 100.0})):
         limit.spend("b", 200)
-    sums = dict(SpentWork.objects.values_list("sender", "ms"))
-    assert sums == {rate.key("a"): 100.0, rate.key("b"): 300.0}
+    sums = dict(Spending.objects.values_list("sender", "amount"))
+    assert sums == {rate.key("work a"): 100.0, rate.key("work b"): 300.0}
 
 
 def test_table_is_not_written_to_the_disks_log(db: None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relpersistence FROM pg_class WHERE relname = 'predictions_spentwork'")
+        cursor.execute("SELECT relpersistence FROM pg_class WHERE relname = 'predictions_spending'")
         assert cursor.fetchone() == ("u",)
 
 
 def test_refusal_says_when_to_come_back(post: Post, monkeypatch: Any) -> None:
-    monkeypatch.setattr(rate, "limit", WorkLimit(1))
-    monkeypatch.setattr(rate.limit, "share_at", float("inf"))
+    monkeypatch.setattr(rate, "work", Limit("work", 5, 5))
+    monkeypatch.setattr(rate.work, "share_at", float("inf"))
     answers = [post("predict", {"strokes": ONE}) for _ in range(20)]
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert {answer.status_code for answer in answers} == {201, 429}
@@ -141,7 +141,7 @@ def test_refusal_says_when_to_come_back(post: Post, monkeypatch: Any) -> None:
 
 def test_costly_request_counts_more_than_a_cheap_one(post: Post, client: Client) -> None:
     def spent(address: str) -> float:
-        return rate.limit.accounts[address].unshared
+        return rate.work.accounts[address].unshared
 
     post("predict", {"strokes": ONE})  # loads the model
     client.get("/api/model", REMOTE_ADDR="192.0.2.7")

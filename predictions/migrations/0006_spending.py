@@ -1,4 +1,4 @@
-"""How much work each sender has caused, in a table that is not written to the disk's log."""
+"""What each sender has taken, in a table that is not written to the disk's log."""
 
 from django.db import migrations, models
 
@@ -7,21 +7,21 @@ class Migration(migrations.Migration):
     dependencies = [("predictions", "0005_races")]
     operations = [
         migrations.CreateModel(
-            name="SpentWork",
+            name="Spending",
             fields=[
                 (
                     "sender",
                     models.UUIDField(
-                        help_text="A keyed hash of the address, which is not stored.",
+                        help_text="A keyed hash of address and kind.",
                         primary_key=True,
                         serialize=False,
                     ),
                 ),
-                ("ms", models.FloatField(help_text="Milliseconds of a processor, ever.")),
+                ("amount", models.FloatField(help_text="Since the row is there.")),
                 ("at", models.DateTimeField(help_text="The last time.")),
             ],
         ),
         migrations.RunSQL(
-            "ALTER TABLE predictions_spentwork SET UNLOGGED", "ALTER TABLE predictions_spentwork SET LOGGED"
+            "ALTER TABLE predictions_spending SET UNLOGGED", "ALTER TABLE predictions_spending SET LOGGED"
         ),
     ]
