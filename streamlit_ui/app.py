@@ -9,7 +9,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from streamlit_ui import drawing, explanation, upload
+from streamlit_ui import drawing, explanation, kept_uploads, upload
+
+kept_uploads.install()
 
 st.set_page_config(page_title="Handwritten digits", page_icon="✍️", layout="centered")
 st.html(Path(__file__).with_name("app.css"))
