@@ -76,6 +76,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mnistsite.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "predictions.api.errors.ApiMiddleware",
     "mnistsite.middleware.RefuseNul",
@@ -93,11 +94,14 @@ MIDDLEWARE = [
 # they could not fetch themselves. Without any, no request passes through this.
 API_CORS_ORIGINS = words("API_CORS_ORIGINS")
 if API_CORS_ORIGINS:
+    from corsheaders.defaults import default_headers
+
     INSTALLED_APPS += ["corsheaders"]
     MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
     CORS_ALLOWED_ORIGINS = API_CORS_ORIGINS
     CORS_URLS_REGEX = r"^/api/"
-    CORS_EXPOSE_HEADERS = ["Retry-After"]
+    CORS_ALLOW_HEADERS = [*default_headers, "x-visitor"]
+    CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-Id"]
 
 ROOT_URLCONF = "mnistsite.urls"
 LOGIN_URL = "admin:login"
@@ -191,8 +195,17 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", 90, validate=AT_LEAST_0)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "mnistsite.logs.Line", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "mnistsite.logs.Json"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": "json" if PRODUCTION else "line",
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # The queue tells of every job of the timetable, several a minute.
     "loggers": {"procrastinate": {"level": "WARNING"}},

@@ -69,7 +69,7 @@ def load_pictures(session: Session) -> None:
         session.pictures = None
     elif not session.pictures or session.pictures["id"] != shown["id"]:
         session.pictures = None
-        session.pictures = client.explanation(shown["id"])
+        session.pictures = client.explanation(shown["id"], session.address)
 
 
 def compare(pictures: dict[str, Any]) -> str:

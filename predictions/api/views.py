@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Query, Schema
+from ninja import Header, NinjaAPI, Query, Schema
 
 from classifier.preprocess import read_drawing, to_input
 from predictions import room, serving
@@ -34,6 +34,8 @@ BYTES_OF_A_ROW, BYTES_OF_A_POINT = 2_000, 24
 TOO_MUCH_STORED = "Your address has stored as much as it may in a day; please come back tomorrow."
 COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
 Limit = Annotated[int, Query(ge=1, le=100)]
+# The only key to somebody's drawings; addresses end in logs, headers need not.
+Visitor = Annotated[UUID, Header(alias="X-Visitor")]
 
 api = NinjaAPI(title="Handwritten digits", version="1", renderer=Renderer())
 answer_errors(api)
@@ -138,7 +140,7 @@ def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
 @api.get("/predictions", response=answers(HistoryOut, 404))
 def history(
     request: HttpRequest,
-    visitor: UUID,
+    visitor: Visitor,
     limit: Limit = 20,
     before: UUID | None = None,
 ) -> dict[str, Any]:
@@ -152,13 +154,15 @@ def history(
 
 
 @api.delete("/predictions", response=answers(DeletedOut))
-def delete_history(request: HttpRequest, visitor: UUID) -> dict[str, int]:
+def delete_history(request: HttpRequest, visitor: Visitor) -> dict[str, int]:
     """Delete everything that this visitor has drawn, for good."""
     return {"deleted": Prediction.objects.filter(visitor=visitor).erase()}
 
 
 @api.get("/stats", response=answers(StatsOut))
-def stats(request: HttpRequest, visitor: UUID | None = None) -> dict[str, Any]:
+def stats(
+    request: HttpRequest, visitor: Annotated[UUID | None, Header(alias="X-Visitor")] = None
+) -> dict[str, Any]:
     """Totals and accuracy over labelled rows: everyone's (seconds old) and the visitor's own."""
     own = Prediction.objects.filter(visitor=visitor).accuracy() if visitor else None
     return {"everyone": count_everyone(own), "visitor": own}

@@ -121,3 +121,24 @@ def test_half_sent_head_is_given_up(proxied: Proxied) -> None:
             client.sendall(PREDICT)
             client.makefile("rb").read()
     assert not server.received
+
+
+def test_log_has_the_requests_id_and_not_the_visitors(proxied: Proxied, tmp_path: Path) -> None:
+    visitor, headers = "6f1c6f0e-1111-4222-8333-444455556666", {"X-Request-Id": "forged"}
+    with Server(OK) as server:
+        site = proxied(server.port)
+        answer = requests.get(f"{site}/api/stats?visitor={visitor}", headers=headers, timeout=10)
+        requests.get(f"{site}/api/predictions", headers={"X-Visitor": visitor}, timeout=10)
+        cookie, referer = {"visitor": visitor}, {"Referer": f"{site}/?q={visitor}"}
+        requests.get(f"{site}/admin/", cookies=cookie, headers=referer, timeout=10)
+    sent = [re.search(rb"X-Request-Id: (\S+)", received) for received in server.received]
+    ids = [found[1].decode() for found in sent if found]
+    assert len(set(ids)) == 3 and "forged" not in ids
+    assert answer.headers["X-Request-Id"] == ids[0]
+    for _ in range(50):
+        log = (tmp_path / "log").read_text()
+        if all(name in log for name in ids):
+            break
+        time.sleep(0.1)
+    assert all(name in log for name in ids)
+    assert visitor not in log

@@ -57,6 +57,8 @@ def as_body(client: Client, image: bytes, **fields: Any) -> Any:
     if "strokes" in fields:
         fields["strokes"] = json.dumps(fields["strokes"])
     extra: dict[str, Any] = {"CONTENT_TYPE": "image/jpeg"}  # of an empty body as well
+    if "visitor" in fields:
+        extra["HTTP_X_VISITOR"] = fields.pop("visitor")
     return client.generic("POST", "/api/predict", image, query_params=fields, **extra)
 
 
@@ -317,7 +319,13 @@ def test_description_has_each_way(client: Client) -> None:
     assert content.keys() == {"application/json", "multipart/form-data", "image/*"}
     picture = content["application/json"]["schema"]["properties"]["image"]["anyOf"][0]
     assert picture == {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
-    assert {each["name"] for each in call["parameters"]} == {"strokes", "id", "drawing", "visitor", "source"}
+    assert {each["name"] for each in call["parameters"]} == {
+        "strokes",
+        "id",
+        "drawing",
+        "X-Visitor",
+        "source",
+    }
     assert '"binary"' not in json.dumps(call)
 
 

@@ -216,7 +216,7 @@ def test_refusal_names_what_it_refuses(client: Client, post: Post) -> None:
 
     assert message(post("predict", {"strokes": [[["a", 1]]]})).startswith("strokes.0.0.0: ")
     assert message(client.post("/api/predict", content_type="application/json")).startswith("body: ")
-    assert message(client.get("/api/predictions")).startswith("visitor: ")
+    assert message(client.get("/api/predictions")).startswith("X-Visitor: ")
 
 
 def test_description_tells_of_the_errors(client: Client) -> None:
