@@ -183,6 +183,9 @@ API_WORK = env.float("API_WORK", 500, validate=validate.Range(min=1))
 API_MB_A_DAY = env.float("API_MB_A_DAY", 100, validate=validate.Range(min=0.001))
 MOST_GB = env.float("MOST_GB", 20, validate=validate.Range(min=0))
 LEAST_FREE_GB = env.float("LEAST_FREE_GB", 0.5, validate=validate.Range(min=0))
+# Whether the API asks everybody but the page for a key; by what the page proves itself.
+API_KEYS_REQUIRED = env.bool("API_KEYS_REQUIRED", False)
+PAGE_SECRET = env.str("PAGE_SECRET", "")
 NINJA_NUM_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=AT_LEAST_0)
 
 # Where MNIST lies, or is fetched to.

@@ -4,12 +4,17 @@ Every call may be repeated without harm: a prediction carries its id, the rest i
 """
 
 import os
+from pathlib import Path
 from typing import Any, TypedDict, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 
 API_URL = os.environ.get("API_URL", "http://localhost:8000").rstrip("/")
+# By which the API knows that it may believe the page about a visitor's address.
+PAGE_SECRET = os.environ.get("PAGE_SECRET", "")
+if file := os.environ.get("PAGE_SECRET_FILE"):
+    PAGE_SECRET = Path(file).read_text().strip()
 NOT_A_DIGIT = 10
 # For the connection and for sending a body; for the answer after that.
 SECONDS = (2, 5)
@@ -71,7 +76,7 @@ def call(method: str, path: str, address: str | None, visitor: str | None = None
 
     `address` is the visitor's, so that a limit on work is a limit for each visitor.
     """
-    headers = {"X-Forwarded-For": address, "X-Visitor": visitor}
+    headers = {"X-Forwarded-For": address, "X-Visitor": visitor, "X-Page-Secret": PAGE_SECRET or None}
     try:
         response = _http.request(method, API_URL + path, headers=headers, **({"timeout": SECONDS} | options))
     except requests.RequestException as problem:

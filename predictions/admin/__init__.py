@@ -2,10 +2,10 @@
 
 from django.contrib import admin
 
-from predictions.admin import accounts, drift, job, label_doubt, model_version, prediction
+from predictions.admin import accounts, api_key, drift, job, label_doubt, model_version, prediction
 from predictions.admin.show import NOTHING
 
-__all__ = ["accounts", "drift", "job", "label_doubt", "model_version", "prediction"]
+__all__ = ["accounts", "api_key", "drift", "job", "label_doubt", "model_version", "prediction"]
 
 admin.site.empty_value_display = NOTHING
 admin.site.index_title = "Dashboard"

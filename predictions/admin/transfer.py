@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from django import forms
 from django.contrib import messages
@@ -15,6 +15,8 @@ from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from predictions.admin.base import MixinBase
+from predictions.api.errors import ApiError, error
+from predictions.api.keys import check_key
 from predictions.transfer.export import FORMATS, streamed
 from predictions.transfer.label_import import Plan, import_labels
 
@@ -75,14 +77,29 @@ class TransferViews(MixinBase):
             path("transfer/", view(self.transfer_page), name="predictions_prediction_transfer"),
             path(
                 "export/<str:name>/",
-                view(require_safe(self.export_view)),
+                self.for_keys_too(require_safe(self.export_view)),
                 name="predictions_prediction_export",
             ),
             *super().get_urls(),
         ]
 
+    def for_keys_too(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        """A machine has a key, and no session; a browser never sends this header by itself."""
+
+        def let_in(request: HttpRequest, name: str) -> HttpResponseBase:
+            if "Authorization" not in request.headers:
+                return self.admin_site.admin_view(view)(request, name)
+            try:
+                request.api_key = check_key(request, "export")  # type: ignore[attr-defined]
+            except ApiError as refused:
+                return error(refused.status, refused.code, str(refused))
+            return view(request, name)
+
+        return let_in
+
     def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
-        if not request.user.has_perm("predictions.export_prediction"):
+        has_key = hasattr(request, "api_key")
+        if not has_key and not request.user.has_perm("predictions.export_prediction"):
             raise PermissionDenied
         if name not in FORMATS:
             raise Http404

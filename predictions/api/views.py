@@ -15,6 +15,7 @@ from predictions.api.bodies import receive
 from predictions.api.errors import ApiError, answer_errors, refuse_for
 from predictions.api.explanation import explain
 from predictions.api.json_answers import Renderer, answer
+from predictions.api.keys import needs
 from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
 from predictions.api.schemas import (
     DeletedOut,
@@ -43,13 +44,14 @@ answer_errors(api)
 
 def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int, type[Schema]]:
     """For the API's description: the answer, and the errors, some of which any call may get."""
-    return {status: schema, **dict.fromkeys((400, *refusals, 429, 503), ErrorOut)}
+    return {status: schema, **dict.fromkeys((400, 401, 403, *refusals, 429, 503), ErrorOut)}
 
 
 @api.post(
     "/predict",
     response=answers(PredictionOut, 408, 413, 415, 422, status=201),
     openapi_extra=description.PREDICT,
+    auth=needs("predict"),
 )
 def predict(request: HttpRequest) -> HttpResponse:
     """Read a drawing. The answer is in the log before it is sent.
@@ -102,7 +104,11 @@ def log_once(prediction: Prediction) -> Prediction:
     return prediction
 
 
-@api.post("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
+@api.post(
+    "/predictions/{uuid:prediction_id}/feedback",
+    response=answers(PredictionOut, 404, 409),
+    auth=needs("feedback"),
+)
 def give_feedback(request: HttpRequest, prediction_id: UUID, body: FeedbackIn) -> dict[str, Any]:
     """Say which digit it was; again to change it, until an operator has reviewed it."""
     label = NOT_A_DIGIT if body.label is None else body.label
@@ -111,7 +117,11 @@ def give_feedback(request: HttpRequest, prediction_id: UUID, body: FeedbackIn) -
     return prediction.to_dict()
 
 
-@api.delete("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
+@api.delete(
+    "/predictions/{uuid:prediction_id}/feedback",
+    response=answers(PredictionOut, 404, 409),
+    auth=needs("feedback"),
+)
 def take_feedback_back(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
     """Undo the feedback, until an operator has reviewed it."""
     return claim(prediction_id, None).to_dict()
@@ -131,13 +141,17 @@ def find(prediction_id: UUID) -> Prediction:
     return Prediction.objects.without_blobs().get(pk=prediction_id)
 
 
-@api.get("/predictions/{uuid:prediction_id}/explanation", response=answers(ExplanationOut, 404))
+@api.get(
+    "/predictions/{uuid:prediction_id}/explanation",
+    response=answers(ExplanationOut, 404),
+    auth=needs("predict"),
+)
 def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
     """How the drawing was read, in pictures: step by step, and which ink mattered."""
     return explain(find(prediction_id))
 
 
-@api.get("/predictions", response=answers(HistoryOut, 404))
+@api.get("/predictions", response=answers(HistoryOut, 404), auth=needs("feedback"))
 def history(
     request: HttpRequest,
     visitor: Visitor,
@@ -153,13 +167,13 @@ def history(
     return {"predictions": [prediction.to_dict() for prediction in page], "next": following}
 
 
-@api.delete("/predictions", response=answers(DeletedOut))
+@api.delete("/predictions", response=answers(DeletedOut), auth=needs("feedback"))
 def delete_history(request: HttpRequest, visitor: Visitor) -> dict[str, int]:
     """Delete everything that this visitor has drawn, for good."""
     return {"deleted": Prediction.objects.filter(visitor=visitor).erase()}
 
 
-@api.get("/stats", response=answers(StatsOut))
+@api.get("/stats", response=answers(StatsOut), auth=needs("predict"))
 def stats(
     request: HttpRequest, visitor: Annotated[UUID | None, Header(alias="X-Visitor")] = None
 ) -> dict[str, Any]:
@@ -179,7 +193,7 @@ def count_everyone(own: dict[str, Any] | None) -> dict[str, Any]:
     return counted
 
 
-@api.get("/model", response=answers(ModelOut))
+@api.get("/model", response=answers(ModelOut), auth=needs("predict"))
 def model(request: HttpRequest) -> dict[str, Any]:
     """The version that answers now, with what was measured when it was made."""
     version = serving.active().version

@@ -1,6 +1,7 @@
 """Every table of the log and of the learning loop, one file a subject. Imports nothing of the app but
 pictures."""
 
+from predictions.models.api_key import ApiKey
 from predictions.models.doubt import LabelDoubt
 from predictions.models.drift import DriftMonitor
 from predictions.models.erased import ErasedId
@@ -26,6 +27,7 @@ __all__ = [
     "NOT_A_DIGIT",
     "SIDES",
     "AlreadyQueuedError",
+    "ApiKey",
     "DriftMonitor",
     "ErasedId",
     "GateClosedError",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ SECONDS_TO_STOP = 25
 PAGE = "The drawing page"
 PAGE_NEEDS = re.compile(
     r"PATH|HOME|TZ|TMPDIR|LANG|LC_\w+|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON\w+|COVERAGE\w*|STREAMLIT_\w+"
-    r"|FORWARDED_ALLOW_IPS|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|\w+_PROXY",
+    r"|FORWARDED_ALLOW_IPS|PAGE_SECRET|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|\w+_PROXY",
     re.IGNORECASE,
 )
 
@@ -116,6 +117,7 @@ def start(name: str, web_port: int, ui_port: int) -> subprocess.Popen[bytes]:
         "API_URL": f"http://127.0.0.1:{web_port}",
         "UI_URL": f"http://localhost:{ui_port}",
     }
+    os.environ.setdefault("PAGE_SECRET", secrets.token_urlsafe(32))  # another one at each start
     given = pages_environment() if name == PAGE else without_the_admins_password()
     command, folder = commands(ui_port)[name], settings.BASE_DIR
     return subprocess.Popen(command, cwd=folder, env=given | ports, start_new_session=True)

@@ -221,7 +221,7 @@ def test_refusal_names_what_it_refuses(client: Client, post: Post) -> None:
 
 def test_description_tells_of_the_errors(client: Client) -> None:
     responses = client.get("/api/openapi.json").json()["paths"]["/api/predict"]["post"]["responses"]
-    assert responses.keys() == {"201", "400", "408", "413", "415", "422", "429", "503"}
+    assert responses.keys() == {"201", "400", "401", "403", "408", "413", "415", "422", "429", "503"}
     assert responses["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorOut")
 
 
