@@ -42,6 +42,11 @@ max_requests = 100_000
 max_requests_jitter = 10_000
 
 
+if settings.PRODUCTION:
+    own = {"gunicorn.error": {"level": "INFO", "handlers": ["console"], "propagate": False}}
+    logconfig_dict = settings.LOGGING | {"loggers": settings.LOGGING["loggers"] | own}
+
+
 def when_ready(server: object) -> None:
     """What is loaded by now stays: no collection looks through it again, and the workers share its memory."""
     gc.collect()

@@ -25,7 +25,7 @@ CLIENTS = (1, 8, 32)
 SECONDS = 10
 ROUNDS = 3
 # One address may send as much as it likes.
-OVERRIDE = "services: {web: {environment: {API_RATE: 1000000/s}}}\n"
+OVERRIDE = "services: {web: {environment: {API_WORK: 1000000}}}\n"
 
 
 def drawing() -> dict[str, object]:

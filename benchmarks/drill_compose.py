@@ -239,20 +239,20 @@ print(statuses.count(429))
 
 
 def limit_for_each_visitor(stack: Stack, results: Results) -> None:
-    """At 40 requests a minute: a client that floods is stopped, whatever address it claims; others are
+    """At 4 ms of work a second: a client that floods is stopped, whatever address it claims; others are
     not."""
-    override = "services: {web: {environment: {API_RATE: 40/m, WEB_WORKERS: 1}}}\n"
+    override = "services: {web: {environment: {API_WORK: 4, WEB_WORKERS: 1}}}\n"
     (stack.directory / "docker-compose.override.yml").write_text(override)
     stack.up("--scale", "web=1")
     network = f"{PROJECT}_public"
     image = f"mnistsite-web:{RELEASES['RELEASE']}"
     refused = int(stack.run("docker", "run", "--rm", "--network", network, image, "python", "-c", FLOOD))
     spared = draw_and_read(SITE)
-    while requests.get(f"{SITE}/api/stats", timeout=10).ok:
-        pass
+    for _ in range(300):  # refusals are work too, and defer the end of the refusal
+        requests.get(f"{SITE}/api/stats", timeout=10)
     limited = draw_and_read(SITE)
     seen = f"{refused} of 100 refused; another visitor's drawing {spared}, the flooder's {limited}"
-    results.row("limit for each visitor", seen, (refused, spared, limited) == (60, "answered", "refused"))
+    results.row("limit for each visitor", seen, refused > 50 and (spared, limited) == ("answered", "refused"))
     (stack.directory / "docker-compose.override.yml").unlink()
 
 

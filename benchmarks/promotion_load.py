@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--connections", type=int, default=8)
     options = parser.parse_args()
-    settings = {"WEB_WORKERS": str(options.workers), "API_RATE": "100000/s"}
+    settings = {"WEB_WORKERS": str(options.workers), "API_WORK": "1000000"}
     with tempfile.TemporaryDirectory() as var, Product(Path(var), **settings) as product:
         measure(product, options.promotions, options.connections)
 

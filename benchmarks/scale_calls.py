@@ -82,7 +82,7 @@ class Backend:
 
 def open_log(rows: int) -> Any:  # noqa: ANN401  (Django's test client, which must not be imported yet)
     """Bring a log of that length up, below var/, made at the first time; an operator's client."""
-    os.environ["API_RATE"] = "1000000/s"
+    os.environ["API_WORK"] = "1000000"
     folder = REPOSITORY / "var" / f"scale-{rows}"
     site.set_up(own=folder)
     fill_once(folder, rows)
@@ -104,8 +104,8 @@ class Site:
     def __init__(self, client: Any) -> None:  # noqa: ANN401
         self.client = client
 
-    def get(self, url: str) -> Any:  # noqa: ANN401
-        return self._check(self.client.get(url))
+    def get(self, url: str, **options: Any) -> Any:  # noqa: ANN401
+        return self._check(self.client.get(url, **options))
 
     def post(self, url: str, body: Any) -> Any:  # noqa: ANN401
         return self._check(self.client.post(url, json.dumps(body), content_type="application/json"))
@@ -139,7 +139,10 @@ def api_calls(client: Any) -> dict[str, Call]:  # noqa: ANN401
         return drawing
 
     def stats(visitor: uuid.UUID) -> None:
-        site.get(f"/api/stats?visitor={visitor}")
+        site.get("/api/stats", headers={"X-Visitor": str(visitor)})
+
+    def history(visitor: uuid.UUID) -> None:
+        site.get("/api/predictions", headers={"X-Visitor": str(visitor)})
 
     def counted() -> uuid.UUID:
         stats(visitor := next(visitors))
@@ -155,7 +158,7 @@ def api_calls(client: Any) -> dict[str, Call]:  # noqa: ANN401
         "feedback": Call(
             lambda key: site.post(f"/api/predictions/{key}/feedback", {"label": 3}), lambda: predict(draw())
         ),
-        "history": Call(lambda visitor: site.get(f"/api/predictions?visitor={visitor}"), visitors.__next__),
+        "history": Call(history, visitors.__next__),
         "stats": Call(stats, counted),
         "stats, everyone's counted anew": Call(stats, uncounted),
     }

@@ -1,23 +1,79 @@
-"""gunicorn's worker with threads, whose accepting thread never waits and answers /livez by itself."""
+"""gunicorn's worker with threads, whose accepting thread waits for clients and answers /livez by itself.
 
+A thread gets a request when all of it has come. So idle connections, half-sent and slow requests hold none.
+Only a body that is too large to be kept is received in a thread, and half of the threads never do that.
+"""
+
+import re
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from selectors import EVENT_READ
+from typing import Any
 
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
+
+SECONDS_FOR_A_HEAD = 10  # as the proxy gives it
+MOST_OF_A_HEAD = 32_768  # bytes; as the proxy takes
+MOST_WAITING = 400  # connections whose request is not whole; one more, and the oldest is closed
+PIECE = 65_536  # bytes received at a time
+END_OF_HEAD = b"\r\n\r\n"
 ASKS_WHETHER_ALIVE = b"GET /livez "
-ALIVE = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\nConnection: close\r\n\r\n"
-    b'{"status": "alive"}'
+# Bodies whose length is not known, and senders that wait for a word before they send one.
+UNKNOWN = re.compile(rb"\r\n(?:transfer-encoding|expect)[ \t]*:", re.IGNORECASE)
+LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
+
+
+def answer(status: str, body: str, *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*head, *headers, "Connection: close", "", body]).encode()
+
+
+def refusal(status: str, code: str, message: str, *headers: str) -> bytes:
+    return answer(status, f'{{"error": {{"code": "{code}", "message": "{message}"}}}}', *headers)
+
+
+ALIVE = answer("200 OK", '{"status": "alive"}')
+LATE = refusal("408 Request Timeout", "incomplete", "The request broke off, or took too long.")
+LONG_HEAD = refusal("431 Request Header Fields Too Large", "refused", "The headers are too long.")
+BUSY = refusal(
+    "503 Service Unavailable", "busy", "Too much is being received; please try again.", "Retry-After: 2"
 )
 
 
 class Connection(TConn):
+    """A connection, and what has been received of its next request."""
+
     closers = ThreadPoolExecutor(8, thread_name_prefix="closer")
+    received = b""
+    length: int | None = None  # of head and body; None until the head is whole
+    deadline = 0.0
+    is_large = False
+
+    def begin_request(self) -> None:
+        """What came behind the last request, on a connection that is kept, belongs to this one."""
+        self.received = self.parser.unreader.take_buffered() if self.parser else b""
+        self.length, self.is_large = None, False
+        self.deadline = time.monotonic() + SECONDS_FOR_A_HEAD
+
+    def is_whole(self) -> bool:
+        """Whether a thread need not wait for more; a large request is as whole as it becomes here."""
+        if self.length is None and END_OF_HEAD in self.received:
+            self._measure()
+        return self.is_large or (self.length is not None and len(self.received) >= self.length)
+
+    def _measure(self) -> None:
+        head = self.received[: self.received.index(END_OF_HEAD) + 2]
+        stated = LENGTH.search(head)
+        body = int(stated[1]) if stated else 0
+        self.length = len(head) + 2 + body
+        self.is_large = body > WATCHED or UNKNOWN.search(head) is not None
+        self.deadline += SECONDS_FOR_A_BODY - SECONDS_FOR_A_HEAD
 
     def close(self, graceful: bool = False) -> None:
         """A client that keeps a closed connection open is waited for by threads of their own."""
@@ -26,37 +82,102 @@ class Connection(TConn):
         else:
             super().close()
 
+    def refuse(self, said: bytes) -> None:
+        with suppress(OSError):
+            self.sock.send(said)
+        self.close(graceful=True)
+
 
 class Worker(ThreadWorker):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.waiting: dict[Connection, None] = {}  # for the rest of their request; the oldest first
+        self.large: deque[Connection] = deque()  # for a thread that may receive it
+        self.large_in_threads = 0
+        self.looked_at = 0.0
+
     def accept(self, listener: socket.socket) -> None:
-        """A new connection has a thread when it has sent something; gunicorn would wait for that in one."""
         with suppress(BlockingIOError, ConnectionAbortedError):
             sock, address = listener.accept()
             self.nr_conns += 1
-            conn = Connection(self.cfg, sock, address, listener.getsockname())
-            conn.set_timeout()
-            self.pending_conns.append(conn)
-            self.poller.register(sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+            if len(self.waiting) >= MOST_WAITING:
+                self.give_up(next(iter(self.waiting)), LATE)
+            self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
 
-    def enqueue_req(self, conn: TConn) -> None:
-        """Every thread may be waiting for a database or a client, so liveness must not wait for a thread."""
-        if is_asked_whether_alive(conn.sock):
-            self.nr_conns -= 1
-            answer_alive(conn)
-        else:
-            super().enqueue_req(conn)
-
-
-def is_asked_whether_alive(sock: socket.socket) -> bool:
-    with suppress(OSError):
-        begun = sock.recv(len(ASKS_WHETHER_ALIVE), socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        return begun == ASKS_WHETHER_ALIVE
-    return False
-
-
-def answer_alive(conn: TConn) -> None:
-    with suppress(OSError):
+    def enqueue_req(self, conn: Connection) -> None:
+        """gunicorn calls this for a connection on which the next request begins."""
+        conn.begin_request()
         conn.sock.setblocking(False)
-        conn.sock.recv(1 << 16)
-        conn.sock.send(ALIVE)
-    conn.close(graceful=True)
+        self.receive(conn)
+
+    def receive(self, conn: Connection) -> None:
+        has_ended = False
+        try:
+            piece = conn.sock.recv(PIECE)
+            conn.received += piece
+            has_ended = not piece
+        except BlockingIOError:
+            pass
+        except OSError:
+            has_ended = True
+        if conn.received.startswith(ASKS_WHETHER_ALIVE):
+            self.give_up(conn, ALIVE)
+        elif has_ended and not conn.received:
+            self.give_up(conn)
+        elif has_ended or conn.is_whole():
+            self.stop_waiting(conn)
+            self.hand_over(conn)
+        elif conn.length is None and len(conn.received) > MOST_OF_A_HEAD:
+            self.give_up(conn, LONG_HEAD)
+        elif conn not in self.waiting:
+            self.waiting[conn] = None
+            self.poller.register(conn.sock, EVENT_READ, lambda _: self.receive(conn))
+
+    def stop_waiting(self, conn: Connection) -> None:
+        if conn in self.waiting:
+            del self.waiting[conn]
+            self.poller.unregister(conn.sock)
+
+    def give_up(self, conn: Connection, said: bytes = b"") -> None:
+        self.stop_waiting(conn)
+        self.nr_conns -= 1
+        if conn.received:
+            conn.refuse(said)
+        else:
+            conn.close()
+
+    def hand_over(self, conn: Connection) -> None:
+        """To a thread; a large request when fewer than half of them receive one."""
+        if conn.is_large and self.large_in_threads >= self.cfg.threads // 2:
+            self.large.append(conn)
+            return
+        self.large_in_threads += conn.is_large
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Connection) -> Any:  # noqa: ANN401
+        """In the thread: gunicorn goes on from what has been received."""
+        conn.data_ready = True
+        conn.sock.setblocking(True)
+        conn.init()
+        conn.parser.unreader.unread(conn.received)
+        conn.received = b""
+        return super().handle(conn)
+
+    def finish_request(self, conn: Connection, done: "Future[Any]") -> None:
+        self.large_in_threads -= conn.is_large
+        super().finish_request(conn, done)
+        if self.large:
+            self.hand_over(self.large.popleft())
+
+    def murder_pending(self) -> None:
+        """gunicorn calls this after every event; a look once a second is enough."""
+        now = time.monotonic()
+        if now - self.looked_at < 1:
+            return
+        self.looked_at = now
+        for conn in list(self.waiting):
+            if conn.deadline < now or not (self.alive or conn.received):
+                self.give_up(conn, LATE)
+        while self.large and self.large[0].deadline < now:
+            self.nr_conns -= 1
+            self.large.popleft().refuse(BUSY)

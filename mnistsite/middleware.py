@@ -1,12 +1,36 @@
 """Middleware that Django does not have."""
 
+import re
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
+from mnistsite.logs import request_id
+
 NUL = "\0"
+SOUND_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+class RequestId:
+    """The proxy's id of the request, or one of our own, is in every line that is logged meanwhile and in the
+    answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        name = given if SOUND_ID.fullmatch(given) else uuid4().hex
+        token = request_id.set(name)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response.headers["X-Request-Id"] = name
+        return response
 
 
 class RefuseNul:

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mnistsite.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "predictions.api.errors.ApiMiddleware",
     "mnistsite.middleware.RefuseNul",
@@ -93,11 +94,14 @@ MIDDLEWARE = [
 # they could not fetch themselves. Without any, no request passes through this.
 API_CORS_ORIGINS = words("API_CORS_ORIGINS")
 if API_CORS_ORIGINS:
+    from corsheaders.defaults import default_headers
+
     INSTALLED_APPS += ["corsheaders"]
     MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
     CORS_ALLOWED_ORIGINS = API_CORS_ORIGINS
     CORS_URLS_REGEX = r"^/api/"
-    CORS_EXPOSE_HEADERS = ["Retry-After"]
+    CORS_ALLOW_HEADERS = [*default_headers, "x-visitor"]
+    CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-Id"]
 
 ROOT_URLCONF = "mnistsite.urls"
 LOGIN_URL = "admin:login"
@@ -171,8 +175,17 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # So many pictures that are large, or costly to decode, may one web process have at a time: 60 MB for each.
 LARGE_AT_ONCE = env.int("LARGE_AT_ONCE", 2, validate=validate.Range(min=1))
-# Requests a second from one address to one web process; behind a proxy, the address that it names.
-API_RATE = env.str("API_RATE", "100/s")
+# So many milliseconds of a processor may one address take each second, of all web processes together; behind
+# a proxy, the address that it names.
+API_WORK = env.float("API_WORK", 500, validate=validate.Range(min=1))
+# What one address may have stored in a day; how large the database may become, and how much its disk must
+# have left, before no more drawings are taken.
+API_MB_A_DAY = env.float("API_MB_A_DAY", 100, validate=validate.Range(min=0.001))
+MOST_GB = env.float("MOST_GB", 20, validate=validate.Range(min=0))
+LEAST_FREE_GB = env.float("LEAST_FREE_GB", 0.5, validate=validate.Range(min=0))
+# Whether the API asks everybody but the page for a key; by what the page proves itself.
+API_KEYS_REQUIRED = env.bool("API_KEYS_REQUIRED", False)
+PAGE_SECRET = env.str("PAGE_SECRET", "")
 NINJA_NUM_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=AT_LEAST_0)
 
 # Where MNIST lies, or is fetched to.
@@ -181,13 +194,22 @@ MNIST_DIR = env.path("MNIST_DIR", VAR_DIR / "data")
 # reviewed after so many days (0: keeps them).
 RETRAIN_AFTER = env.int("RETRAIN_AFTER", 200, validate=AT_LEAST_0)
 FORGET_DAYS = env.int("FORGET_DAYS", 7, validate=AT_LEAST_0)
-RETENTION_DAYS = env.int("RETENTION_DAYS", 0, validate=AT_LEAST_0)
+RETENTION_DAYS = env.int("RETENTION_DAYS", 90, validate=AT_LEAST_0)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "mnistsite.logs.Line", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "mnistsite.logs.Json"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": "json" if PRODUCTION else "line",
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # The queue tells of every job of the timetable, several a minute.
     "loggers": {"procrastinate": {"level": "WARNING"}},
@@ -219,7 +241,7 @@ UNFOLD = {
     "COLORS": {"primary": BLUE},
     "SITE_ICON": lambda request: static(MARK),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static(MARK)}],
-    "ENVIRONMENT": "predictions.admin.drift.banner",
+    "ENVIRONMENT": "predictions.admin.banner.banner",
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.str("UI_URL", f"http://localhost:{UI_PORT}"),

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from streamlit_ui import drawing, explanation, upload
+from streamlit_ui import drawing, explanation, kept_uploads, upload
+
+kept_uploads.install()
 
 NAME = "Handwritten digits"
 MARK = Path(__file__).with_name("mark.svg")

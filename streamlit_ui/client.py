@@ -4,12 +4,17 @@ Every call may be repeated without harm: a prediction carries its id, the rest i
 """
 
 import os
+from pathlib import Path
 from typing import Any, TypedDict, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 
 API_URL = os.environ.get("API_URL", "http://localhost:8000").rstrip("/")
+# By which the API knows that it may believe the page about a visitor's address.
+PAGE_SECRET = os.environ.get("PAGE_SECRET", "")
+if file := os.environ.get("PAGE_SECRET_FILE"):
+    PAGE_SECRET = Path(file).read_text().strip()
 NOT_A_DIGIT = 10
 # For the connection and for sending a body; for the answer after that.
 SECONDS = (2, 5)
@@ -19,6 +24,7 @@ SECONDS_TO_RETRY = 3
 # What passes by itself, by the API's error codes.
 LATER = {
     "too_many_requests": "That was more than the recogniser takes at a time.",
+    "no_room": "The recogniser has no room for more drawings just now.",
     "busy": "The recogniser is busy with other large pictures.",
     "incomplete": "The picture took too long on its way.",
 }
@@ -60,17 +66,17 @@ class RefusedError(Exception):
 class TryLaterError(Exception):
     """Not now: the API is away, slow or has had too many requests. The text says so to the visitor."""
 
-    def __init__(self, message: str, seconds: int) -> None:
+    def __init__(self, message: str, seconds: int, code: str = "") -> None:
         super().__init__(message)
-        self.seconds = seconds
+        self.seconds, self.code = seconds, code
 
 
-def call(method: str, path: str, address: str | None = None, **options: Any) -> Any:  # noqa: ANN401
+def call(method: str, path: str, address: str | None, visitor: str | None = None, **options: Any) -> Any:  # noqa: ANN401
     """The API's answer. Raises RefusedError or TryLaterError.
 
-    `address` is the visitor's, so that a limit on requests is a limit for each visitor.
+    `address` is the visitor's, so that a limit on work is a limit for each visitor.
     """
-    headers = {"X-Forwarded-For": address} if address else {}
+    headers = {"X-Forwarded-For": address, "X-Visitor": visitor, "X-Page-Secret": PAGE_SECRET or None}
     try:
         response = _http.request(method, API_URL + path, headers=headers, **({"timeout": SECONDS} | options))
     except requests.RequestException as problem:
@@ -85,7 +91,7 @@ def _problem(response: requests.Response) -> Exception:
     seconds = int(after) if after.isdecimal() else SECONDS_TO_RETRY
     code, message = _error(response)
     if code in LATER:
-        return TryLaterError(LATER[code], seconds)
+        return TryLaterError(LATER[code], seconds, code)
     if response.status_code >= 500:
         return TryLaterError("The recogniser is away just now.", seconds)
     return RefusedError(SAID.get(code, message))
@@ -102,16 +108,18 @@ def _error(response: requests.Response) -> tuple[str, str]:
 
 def predict(drawing: dict[str, Any], visitor: str, address: str | None = None) -> Answer:
     """Read what is drawn on the page: `id`, `strokes` and `image`, and `drawing` where it has more states."""
-    body = {**drawing, "visitor": visitor, "source": "page"}
-    return cast("Answer", call("POST", "/api/predict", address, json=body))
+    body = {**drawing, "source": "page"}
+    return cast("Answer", call("POST", "/api/predict", address, visitor, json=body))
 
 
 def predict_file(file: bytes, prediction: str, visitor: str, address: str | None = None) -> Answer:
     """Read any file that may be a picture, sent as it is; `prediction` is the id that the answer gets."""
-    fields = {"id": prediction, "visitor": visitor, "source": "upload"}
+    fields = {"id": prediction, "source": "upload"}
     picture = {"image": ("picture", file)}
     timeout = SECONDS_FOR_A_PICTURE
-    return cast("Answer", call("POST", "/api/predict", address, data=fields, files=picture, timeout=timeout))
+    return cast(
+        "Answer", call("POST", "/api/predict", address, visitor, data=fields, files=picture, timeout=timeout)
+    )
 
 
 def label(prediction: str, digit: int, address: str | None = None) -> None:
@@ -125,27 +133,27 @@ def unlabel(prediction: str, address: str | None = None) -> None:
     call("DELETE", f"/api/predictions/{prediction}/feedback", address)
 
 
-def history(visitor: str, before: str | None = None, limit: int = 10) -> History:
+def history(visitor: str, before: str | None = None, address: str | None = None, limit: int = 10) -> History:
     """The visitor's drawings, newest first, older than `before` where it is given."""
-    parameters = {"visitor": visitor, "before": before, "limit": str(limit)}
-    return cast("History", call("GET", "/api/predictions", params=parameters))
+    parameters = {"before": before, "limit": str(limit)}
+    return cast("History", call("GET", "/api/predictions", address, visitor, params=parameters))
 
 
-def delete(visitor: str) -> int:
+def delete(visitor: str, address: str | None = None) -> int:
     """Delete all of the visitor's drawings; how many there were."""
-    return int(call("DELETE", "/api/predictions", params={"visitor": visitor})["deleted"])
+    return int(call("DELETE", "/api/predictions", address, visitor)["deleted"])
 
 
-def stats(visitor: str) -> dict[str, Any]:
+def stats(visitor: str, address: str | None = None) -> dict[str, Any]:
     """`everyone` and `visitor`: predictions, labelled, correct, accuracy (None before any label)."""
-    return cast("dict[str, Any]", call("GET", "/api/stats", params={"visitor": visitor}))
+    return cast("dict[str, Any]", call("GET", "/api/stats", address, visitor))
 
 
-def model() -> dict[str, Any]:
+def model(address: str | None = None) -> dict[str, Any]:
     """The version that answers now: name, created_at, metrics."""
-    return cast("dict[str, Any]", call("GET", "/api/model"))
+    return cast("dict[str, Any]", call("GET", "/api/model", address))
 
 
-def explanation(prediction: str) -> dict[str, Any]:
+def explanation(prediction: str, address: str | None = None) -> dict[str, Any]:
     """How that drawing was read, as pictures (see predictions/api/explanation.py)."""
-    return cast("dict[str, Any]", call("GET", f"/api/predictions/{prediction}/explanation"))
+    return cast("dict[str, Any]", call("GET", f"/api/predictions/{prediction}/explanation", address))

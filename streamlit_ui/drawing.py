@@ -5,7 +5,7 @@ import streamlit as st
 from streamlit_ui import answer, client, feedback, history
 from streamlit_ui.pad import pad
 from streamlit_ui.session import Session, current
-from streamlit_ui.trouble import attempt, explain, retry
+from streamlit_ui.trouble import attempt, explain, retry, show_banner
 
 INVITATION = "The answer appears here, with every stroke."
 
@@ -24,6 +24,7 @@ def show() -> None:
         feedback.show(session.drawn, session, explain(missing) if session.drawn.answer else "", "feedback")
     with st.container(key="history"):
         history.show(session)
+    show_banner(missing)
     retry(missing)
 
 

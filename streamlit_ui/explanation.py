@@ -39,7 +39,7 @@ def show_steps(session: Session) -> None:
     if session.history:
         answer = session.history[0]
         try:
-            st.html(steps(answer, client.explanation(answer["id"])))
+            st.html(steps(answer, client.explanation(answer["id"], session.address)))
         except client.RefusedError:  # deleted elsewhere: the list is to be fetched again
             session.history = None
             raise

@@ -18,10 +18,10 @@ from streamlit_ui.trouble import attempt, explain
 def load(session: Session) -> None:
     """Fetch what is not known: at the start, and after a change to more than one row."""
     if session.history is None:
-        page = client.history(session.visitor)
+        page = client.history(session.visitor, address=session.address)
         session.history, session.older = page["predictions"], page["next"]
     if session.stats is None:
-        session.stats = client.stats(session.visitor)
+        session.stats = client.stats(session.visitor, session.address)
 
 
 def note(answer: Answer, session: Session) -> None:
@@ -32,14 +32,14 @@ def note(answer: Answer, session: Session) -> None:
 
 
 def load_older(session: Session) -> None:
-    page = client.history(session.visitor, session.older)
+    page = client.history(session.visitor, session.older, session.address)
     session.history = [*(session.history or []), *page["predictions"]]
     session.older = page["next"]
 
 
 def delete(session: Session) -> None:
     """Delete everything of this visitor's, the drawing on the pad with it."""
-    client.delete(session.visitor)
+    client.delete(session.visitor, session.address)
     session.history = session.stats = session.older = None
     session.drawn, session.upload = Turn(), Turn()
     session.file += 1

@@ -27,6 +27,12 @@ def explain(trouble: Trouble) -> str:
     return str(trouble or "")
 
 
+def show_banner(trouble: Trouble) -> None:
+    """For what concerns everybody for a while. It lies over the page, of which nothing moves."""
+    if isinstance(trouble, TryLaterError) and trouble.code == "no_room":
+        st.html('<p class="banner" role="status">New drawings can’t be kept just now, so none are read.</p>')
+
+
 def retry(trouble: Trouble) -> None:
     """Run the page again after the time that the API asked for. The ids make that harmless."""
     if not isinstance(trouble, TryLaterError):

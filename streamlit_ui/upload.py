@@ -11,7 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from streamlit_ui import answer, client, feedback, history
 from streamlit_ui.answer import picture
 from streamlit_ui.session import Session, current
-from streamlit_ui.trouble import attempt, explain, retry
+from streamlit_ui.trouble import attempt, explain, retry, show_banner
 
 INVITATION = "The answer appears here."
 WANTED = (
@@ -45,6 +45,7 @@ def show() -> None:
         if session.pictures
         else f'<p class="quiet">{html.escape(explain(missing))}</p>'
     )
+    show_banner(trouble)
     retry(trouble or missing)
 
 
@@ -68,7 +69,7 @@ def load_pictures(session: Session) -> None:
         session.pictures = None
     elif not session.pictures or session.pictures["id"] != shown["id"]:
         session.pictures = None
-        session.pictures = client.explanation(shown["id"])
+        session.pictures = client.explanation(shown["id"], session.address)
 
 
 def compare(pictures: dict[str, Any]) -> str:

@@ -50,6 +50,7 @@ def navigation(request: HttpRequest) -> list[Item]:
     accounts = [
         item("Users", "person", "auth_user_changelist", "auth.view_user"),
         item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+        item("API keys", "key", "predictions_apikey_changelist", "predictions.view_apikey"),
     ]
     return [
         {"title": "Review", "items": review},

@@ -1,7 +1,8 @@
 """Export and import, in the admin."""
 
 import io
-from itertools import chain
+import threading
+from collections.abc import Callable, Generator, Iterator
 
 from django import forms
 from django.contrib import messages
@@ -14,10 +15,45 @@ from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from predictions.admin.base import MixinBase
+from predictions.api.errors import ApiError, error
+from predictions.api.keys import check_key
 from predictions.transfer.export import FORMATS, streamed
 from predictions.transfer.label_import import Plan, import_labels
 
 SHOWN = 100
+SECONDS_TO_RETRY = 30
+# An export holds a thread for as long as its client takes.
+exporting = threading.Lock()
+
+
+class BusyError(Exception):
+    """This process makes another export already."""
+
+
+def one_at_a_time(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Raises BusyError, when the first piece is asked for."""
+    if not exporting.acquire(blocking=False):
+        raise BusyError("Another export is being made; please try again when it is done.")
+    try:
+        yield from pieces
+    finally:
+        exporting.release()
+
+
+class Pieces:
+    """An export that has begun, so that a database that is away is answered with 503. Django closes it,
+    whether the client has waited for its end or not."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self.first, self.rest = next(pieces, b""), pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.first
+        yield from self.rest
+
+    def close(self) -> None:
+        if isinstance(self.rest, Generator):
+            self.rest.close()
 
 
 class ImportForm(forms.Form):
@@ -41,21 +77,38 @@ class TransferViews(MixinBase):
             path("transfer/", view(self.transfer_page), name="predictions_prediction_transfer"),
             path(
                 "export/<str:name>/",
-                view(require_safe(self.export_view)),
+                self.for_keys_too(require_safe(self.export_view)),
                 name="predictions_prediction_export",
             ),
             *super().get_urls(),
         ]
 
+    def for_keys_too(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        """A machine has a key, and no session; a browser never sends this header by itself."""
+
+        def let_in(request: HttpRequest, name: str) -> HttpResponseBase:
+            if "Authorization" not in request.headers:
+                return self.admin_site.admin_view(view)(request, name)
+            try:
+                request.api_key = check_key(request, "export")  # type: ignore[attr-defined]
+            except ApiError as refused:
+                return error(refused.status, refused.code, str(refused))
+            return view(request, name)
+
+        return let_in
+
     def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
-        if not request.user.has_perm("predictions.export_prediction"):
+        has_key = hasattr(request, "api_key")
+        if not has_key and not request.user.has_perm("predictions.export_prediction"):
             raise PermissionDenied
         if name not in FORMATS:
             raise Http404
         filename, parts = FORMATS[name]
-        pieces = iter(()) if request.method == "HEAD" else streamed(parts)
-        first = next(pieces, b"")  # so that a database that is away is answered with 503
-        answer = StreamingHttpResponse(chain([first], pieces), content_type="application/octet-stream")
+        try:
+            pieces = Pieces(iter([b""]) if request.method == "HEAD" else one_at_a_time(streamed(parts)))
+        except BusyError as busy:
+            return HttpResponse(str(busy), status=503, headers={"Retry-After": SECONDS_TO_RETRY})
+        answer = StreamingHttpResponse(pieces, content_type="application/octet-stream")
         answer["Content-Disposition"] = f'attachment; filename="{filename}"'
         return answer
 

@@ -34,6 +34,7 @@ SECONDS_TO_WAIT = 2
 
 TOO_LARGE = "A picture's file may have 15 MB, and all that comes with it 1 MB."
 TOO_LARGE_TEXT = "The form's texts have more than 1 MB; send the picture as a file: curl -F image=@photo.jpg"
+VISITOR_IN_ADDRESS = "visitor: belongs into the header X-Visitor, since addresses are logged"
 UNSUPPORTED = "Send a picture's file as image/… or in multipart/form-data, or send application/json."
 
 
@@ -92,12 +93,18 @@ class Body:
 def receive(request: HttpRequest) -> Iterator[PredictIn]:
     """The drawing of a request, to be decoded within the block. Raises ApiError or OSError."""
     with Place() as place:
-        drawing = validate(read(request, place))
+        drawing = validate(named(request, read(request, place)))
         if drawing.image is not None:
             check_size(len(drawing.image), MAX_PICTURE)
             if is_costly(drawing.image):
                 place.take()
         yield drawing
+
+
+def named(request: HttpRequest, data: Any) -> Any:  # noqa: ANN401
+    """With the visitor whom the header names, unless the body does."""
+    visitor = request.headers.get("X-Visitor")
+    return {"visitor": visitor, **data} if visitor and isinstance(data, dict) else data
 
 
 def check_size(length: int, limit: int) -> None:
@@ -121,6 +128,8 @@ def read(request: HttpRequest, place: Place) -> Any:  # noqa: ANN401
     if kind == "multipart/form-data":
         return read_form(Body(request, MAX_FORM, place))
     if kind and kind.startswith("image/"):
+        if "visitor" in request.GET:
+            raise ApiError(400, "invalid_request", VISITOR_IN_ADDRESS)
         return parse_texts(request.GET) | {"image": Body(request, MAX_PICTURE, place).read_all()}
     raise ApiError(415, "unsupported_media_type", UNSUPPORTED)
 

@@ -28,8 +28,14 @@ def query(name: str) -> dict[str, Any]:
     return {"in": "query", "name": name, "description": "Only beside an image/* body.", **told}
 
 
+VISITOR = {
+    "in": "header",
+    "name": "X-Visitor",
+    "description": "As `visitor` in the body.",
+    "schema": FIELDS["visitor"],
+}
 PREDICT: dict[str, Any] = {
-    "parameters": [query(name) for name in FIELDS if name != "image"],
+    "parameters": [query(name) for name in FIELDS if name not in ("image", "visitor")] + [VISITOR],
     "requestBody": {
         "required": True,
         "content": {

@@ -1,6 +1,7 @@
 """Every error of the API in one shape: {"error": {"code", "message"}}."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -13,12 +14,16 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from classifier.image_file import DrawingError
+from predictions.api import rate
 from predictions.api.metrics import ERRORS
 from predictions.models import Prediction, UnreadableWeightsError
+from predictions.room import NoRoomError
 from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
 SECONDS_TO_RETRY = 2
+SECONDS_UNTIL_ROOM = 60
+TOO_MUCH_WORK = "Your address has used up its share of this server; please try again a little later."
 # The HTTP status of each DrawingError, by its code.
 DRAWING_STATUS = {
     "blank_drawing": 422,
@@ -49,6 +54,12 @@ def answer_errors(api: NinjaAPI) -> None:
     def known(request: HttpRequest, problem: ApiError) -> HttpResponse:
         return error(problem.status, problem.code, str(problem))
 
+    @api.exception_handler(NoRoomError)
+    def full(request: HttpRequest, problem: NoRoomError) -> HttpResponse:
+        response = error(503, "no_room", str(problem))
+        response["Retry-After"] = str(SECONDS_UNTIL_ROOM)
+        return response
+
     @api.exception_handler(DrawingError)
     def drawing(request: HttpRequest, problem: DrawingError) -> HttpResponse:
         return error(DRAWING_STATUS[problem.code], problem.code, str(problem))
@@ -74,8 +85,8 @@ def answer_errors(api: NinjaAPI) -> None:
 
     @api.exception_handler(HttpError)
     def other(request: HttpRequest, problem: HttpError) -> HttpResponse:
-        codes = {400: "not_json", 429: "too_many_requests"}
-        return error(problem.status_code, codes.get(problem.status_code, "refused"), str(problem))
+        code = "not_json" if problem.status_code == 400 else "refused"
+        return error(problem.status_code, code, str(problem))
 
     @api.exception_handler(OperationalError)
     @api.exception_handler(InterfaceError)
@@ -111,7 +122,21 @@ class ApiMiddleware:
             return self.get_response(request)
         if request.method == "HEAD":
             request.method = "GET"  # the server, which has not forgotten, sends the headers only
-        return in_the_apis_shape(cast(HttpResponse, self.answer(request)))
+        return in_the_apis_shape(self.answer_within_limits(request))
+
+    def answer_within_limits(self, request: HttpRequest) -> HttpResponse:
+        """What counts is the processor's time: one picture may take a hundred times that of another."""
+        sender, started = rate.sender(request), time.thread_time()
+        seconds = rate.work.seconds_to_wait(sender)
+        response = refuse_for(seconds, TOO_MUCH_WORK) if seconds else cast(HttpResponse, self.answer(request))
+        rate.work.spend(sender, 1000 * (time.thread_time() - started))
+        return response
+
+
+def refuse_for(seconds: int, why: str) -> HttpResponse:
+    response = error(429, "too_many_requests", why)
+    response["Retry-After"] = str(seconds)
+    return response
 
 
 def answer_directly(request: HttpRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, field_validator, model_va
 
 from predictions.api.base64_text import decode_base64
 
-MAX_POINTS = 20_000
+MAX_POINTS = 2_000  # a person draws two hundred
 
 Picture = Annotated[
     bytes, WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"})
@@ -46,9 +46,12 @@ class PredictIn(BaseModel):
     def require_a_drawing(self) -> Self:
         if self.image is None and self.strokes is None:
             raise ValueError("needs an image or strokes")
-        if sum(map(len, self.strokes or [])) > MAX_POINTS:
-            raise ValueError(f"has more than {MAX_POINTS} points")
+        if self.count_points() > MAX_POINTS:
+            raise ValueError(f"more than {MAX_POINTS:,} points are no drawing of a digit")
         return self
+
+    def count_points(self) -> int:
+        return sum(map(len, self.strokes or []))
 
 
 class FeedbackIn(Schema):

@@ -4,20 +4,19 @@ import time
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Query, Schema
+from ninja import Header, NinjaAPI, Query, Schema
 
 from classifier.preprocess import read_drawing, to_input
-from predictions import serving
-from predictions.api import description
+from predictions import room, serving
+from predictions.api import description, rate
 from predictions.api.bodies import receive
-from predictions.api.errors import ApiError, answer_errors
+from predictions.api.errors import ApiError, answer_errors, refuse_for
 from predictions.api.explanation import explain
 from predictions.api.json_answers import Renderer, answer
+from predictions.api.keys import needs
 from predictions.api.metrics import FEEDBACK, LATENCY, PREDICTIONS
-from predictions.api.rate import RateLimit
 from predictions.api.schemas import (
     DeletedOut,
     ErrorOut,
@@ -31,28 +30,28 @@ from predictions.api.schemas import (
 from predictions.models import NOT_A_DIGIT, Prediction
 
 SECONDS_STATS_ARE_KEPT = 10
+# What a drawing takes on the disk beside its picture: its input, its place in the indexes; a point as JSON.
+BYTES_OF_A_ROW, BYTES_OF_A_POINT = 2_000, 24
+TOO_MUCH_STORED = "Your address has stored as much as it may in a day; please come back tomorrow."
 COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
 Limit = Annotated[int, Query(ge=1, le=100)]
+# The only key to somebody's drawings; addresses end in logs, headers need not.
+Visitor = Annotated[UUID, Header(alias="X-Visitor")]
 
-rate_limit = RateLimit(settings.API_RATE)
-api = NinjaAPI(
-    title="Handwritten digits",
-    version="1",
-    renderer=Renderer(),
-    throttle=[rate_limit],
-)
+api = NinjaAPI(title="Handwritten digits", version="1", renderer=Renderer())
 answer_errors(api)
 
 
 def answers(schema: type[Schema], *refusals: int, status: int = 200) -> dict[int, type[Schema]]:
     """For the API's description: the answer, and the errors, some of which any call may get."""
-    return {status: schema, **dict.fromkeys((400, *refusals, 429, 503), ErrorOut)}
+    return {status: schema, **dict.fromkeys((400, 401, 403, *refusals, 429, 503), ErrorOut)}
 
 
 @api.post(
     "/predict",
     response=answers(PredictionOut, 408, 413, 415, 422, status=201),
     openapi_extra=description.PREDICT,
+    auth=needs("predict"),
 )
 def predict(request: HttpRequest) -> HttpResponse:
     """Read a drawing. The answer is in the log before it is sent.
@@ -64,6 +63,10 @@ def predict(request: HttpRequest) -> HttpResponse:
 
     A picture is what its content says, whatever its name or type. Its file may have 15 MB.
     """
+    room.check()
+    sender = rate.sender(request)
+    if seconds := rate.stored.seconds_to_wait(sender):
+        return refuse_for(seconds, TOO_MUCH_STORED)
     with receive(request) as body:
         started = time.perf_counter()
         drawing = read_drawing(body.image, body.strokes)
@@ -83,7 +86,12 @@ def predict(request: HttpRequest) -> HttpResponse:
         model_version=version,
         latency_ms=1000 * seconds,
     )
-    return answer(201, log_once(prediction).to_dict())
+    logged = log_once(prediction)
+    if logged is prediction:
+        rate.stored.spend(
+            sender, BYTES_OF_A_ROW + len(drawing.file or b"") + BYTES_OF_A_POINT * body.count_points()
+        )
+    return answer(201, logged.to_dict())
 
 
 def log_once(prediction: Prediction) -> Prediction:
@@ -96,7 +104,11 @@ def log_once(prediction: Prediction) -> Prediction:
     return prediction
 
 
-@api.post("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
+@api.post(
+    "/predictions/{uuid:prediction_id}/feedback",
+    response=answers(PredictionOut, 404, 409),
+    auth=needs("feedback"),
+)
 def give_feedback(request: HttpRequest, prediction_id: UUID, body: FeedbackIn) -> dict[str, Any]:
     """Say which digit it was; again to change it, until an operator has reviewed it."""
     label = NOT_A_DIGIT if body.label is None else body.label
@@ -105,7 +117,11 @@ def give_feedback(request: HttpRequest, prediction_id: UUID, body: FeedbackIn) -
     return prediction.to_dict()
 
 
-@api.delete("/predictions/{uuid:prediction_id}/feedback", response=answers(PredictionOut, 404, 409))
+@api.delete(
+    "/predictions/{uuid:prediction_id}/feedback",
+    response=answers(PredictionOut, 404, 409),
+    auth=needs("feedback"),
+)
 def take_feedback_back(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
     """Undo the feedback, until an operator has reviewed it."""
     return claim(prediction_id, None).to_dict()
@@ -125,16 +141,20 @@ def find(prediction_id: UUID) -> Prediction:
     return Prediction.objects.without_blobs().get(pk=prediction_id)
 
 
-@api.get("/predictions/{uuid:prediction_id}/explanation", response=answers(ExplanationOut, 404))
+@api.get(
+    "/predictions/{uuid:prediction_id}/explanation",
+    response=answers(ExplanationOut, 404),
+    auth=needs("predict"),
+)
 def explanation(request: HttpRequest, prediction_id: UUID) -> dict[str, Any]:
     """How the drawing was read, in pictures: step by step, and what would be read without a part of it."""
     return explain(find(prediction_id))
 
 
-@api.get("/predictions", response=answers(HistoryOut, 404))
+@api.get("/predictions", response=answers(HistoryOut, 404), auth=needs("feedback"))
 def history(
     request: HttpRequest,
-    visitor: UUID,
+    visitor: Visitor,
     limit: Limit = 20,
     before: UUID | None = None,
 ) -> dict[str, Any]:
@@ -147,14 +167,16 @@ def history(
     return {"predictions": [prediction.to_dict() for prediction in page], "next": following}
 
 
-@api.delete("/predictions", response=answers(DeletedOut))
-def delete_history(request: HttpRequest, visitor: UUID) -> dict[str, int]:
+@api.delete("/predictions", response=answers(DeletedOut), auth=needs("feedback"))
+def delete_history(request: HttpRequest, visitor: Visitor) -> dict[str, int]:
     """Delete everything that this visitor has drawn, for good."""
     return {"deleted": Prediction.objects.filter(visitor=visitor).erase()}
 
 
-@api.get("/stats", response=answers(StatsOut))
-def stats(request: HttpRequest, visitor: UUID | None = None) -> dict[str, Any]:
+@api.get("/stats", response=answers(StatsOut), auth=needs("predict"))
+def stats(
+    request: HttpRequest, visitor: Annotated[UUID | None, Header(alias="X-Visitor")] = None
+) -> dict[str, Any]:
     """Totals and accuracy over labelled rows: everyone's (seconds old) and the visitor's own."""
     own = Prediction.objects.filter(visitor=visitor).accuracy() if visitor else None
     return {"everyone": count_everyone(own), "visitor": own}
@@ -171,7 +193,7 @@ def count_everyone(own: dict[str, Any] | None) -> dict[str, Any]:
     return counted
 
 
-@api.get("/model", response=answers(ModelOut))
+@api.get("/model", response=answers(ModelOut), auth=needs("predict"))
 def model(request: HttpRequest) -> dict[str, Any]:
     """The version that answers now, with what was measured when it was made."""
     version = serving.active().version

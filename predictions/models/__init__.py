@@ -1,6 +1,7 @@
 """Every table of the log and of the learning loop, one file a subject. Imports nothing of the app but
 pictures."""
 
+from predictions.models.api_key import ApiKey
 from predictions.models.doubt import LabelDoubt
 from predictions.models.drift import DriftMonitor
 from predictions.models.erased import ErasedId
@@ -10,6 +11,7 @@ from predictions.models.lesson import Lesson
 from predictions.models.prediction import DIGITS, LABELS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
 from predictions.models.second_opinion import REJECTED, SecondOpinion
+from predictions.models.spending import Spending
 from predictions.models.split import SIDES, Side, SplitRow
 from predictions.models.version import (
     GateClosedError,
@@ -28,6 +30,7 @@ __all__ = [
     "REJECTED",
     "SIDES",
     "AlreadyQueuedError",
+    "ApiKey",
     "DriftMonitor",
     "ErasedId",
     "GateClosedError",
@@ -41,6 +44,7 @@ __all__ = [
     "Promotion",
     "SecondOpinion",
     "Side",
+    "Spending",
     "SplitRow",
     "StaleRowError",
     "UnreadableWeightsError",

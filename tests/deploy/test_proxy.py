@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit
 from django.conf import settings
 
-from mnistsite import handler
+from mnistsite import gthread, handler
 
 CADDYFILE = (Path(settings.BASE_DIR) / "deploy" / "proxy" / "Caddyfile").read_text()
 
@@ -45,13 +45,15 @@ def test_django_keeps_its_static_files_where_the_proxy_sends_them_to_it() -> Non
     assert settings.STATIC_URL.startswith("/admin/")
 
 
-def test_only_a_request_whose_body_is_kept_is_sent_again() -> None:
-    """Another would arrive without the beginning of its body, and wait for the rest for ever."""
-    kept = re.search(r"request_buffers (\d+)KB", CADDYFILE)
-    sent_again = re.search(r"header_regexp Content-Length (\S+)", CADDYFILE)
-    assert kept and sent_again
-    assert re.match(sent_again[1], str(1000 * int(kept[1]) - 1))
-    assert not re.match(sent_again[1], str(1000 * int(kept[1])))
+def test_proxy_keeps_the_bodies_that_the_server_would_keep() -> None:
+    kept = re.findall(r"request_buffers (\d+)KB", CADDYFILE)
+    assert kept and {1000 * int(size) for size in kept} == {handler.WATCHED}
+
+
+def test_proxy_gives_a_head_the_time_and_the_size_that_the_server_does() -> None:
+    seconds, size = (re.search(rf"{name} (\d+)", CADDYFILE) for name in ("read_header", "max_header_size"))
+    assert seconds and int(seconds[1]) == gthread.SECONDS_FOR_A_HEAD
+    assert size and 1024 * int(size[1]) == gthread.MOST_OF_A_HEAD
 
 
 def test_proxy_gives_a_body_the_size_and_the_time_that_django_does() -> None:

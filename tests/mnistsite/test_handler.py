@@ -22,7 +22,7 @@ FORM_HEAD = b'--x\r\nContent-Disposition: form-data; name="image"; filename="1.p
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with Product(tmp_path_factory.mktemp("product"), API_RATE="1000000/s") as product:
+    with Product(tmp_path_factory.mktemp("product"), API_WORK="1000000") as product:
         yield product
 
 

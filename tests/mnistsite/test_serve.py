@@ -76,6 +76,19 @@ def test_only_web_processes_hold_torch_where_nothing_is_trained(serve: Serve) ->
     product.stop()
 
 
+def test_each_child_knows_only_what_it_needs(serve: Serve) -> None:
+    product = serve(DJANGO_SUPERUSER_PASSWORD="a-password-of-its-own", SOME_TOKEN="of somebody's shell")
+    product.wait_until_ready()
+    (page,) = (process.environ() for process in product.page_processes())
+    others = [process.environ() for process in product.web_processes() + product.worker_processes()]
+    assert page["API_URL"] == f"http://127.0.0.1:{product.web}"
+    assert not {"DATABASE_URL", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD", "SOME_TOKEN"} & page.keys()
+    assert len(others) >= 2
+    for environment in others:
+        assert "DATABASE_URL" in environment and "DJANGO_SUPERUSER_PASSWORD" not in environment
+    product.stop()
+
+
 def loads_torch(process: psutil.Process) -> bool:
     return any("libtorch" in part.path for part in process.memory_maps())
 

@@ -263,8 +263,8 @@ def test_retention_deletes_old_predictions_save_the_accepted(version: ModelVersi
     old = timezone.now().replace(year=2020)
     kept = {accepted(version, unique(1), 3, created_at=old).pk, logged(version, unique(2), 3).pk}
     logged(version, unique(3), 3, created_at=old)
-    assert delete_expired(lambda progress, message: None)["deleted"] == 0  # RETENTION_DAYS is not set
-    assert delete_expired(lambda progress, message: None, days=30)["deleted"] == 1
+    assert delete_expired(lambda progress, message: None, days=0)["deleted"] == 0  # keeps everything
+    assert delete_expired(lambda progress, message: None)["deleted"] == 1  # by default
     assert set(Prediction.objects.values_list("pk", flat=True)) == kept
 
 

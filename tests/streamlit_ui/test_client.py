@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from predictions.api import bodies, views
+from predictions.api import bodies, rate
 from predictions.models import ModelVersion, Prediction
 from streamlit_ui import client
 from streamlit_ui.client import NOT_A_DIGIT, RefusedError, TryLaterError
@@ -88,7 +88,7 @@ def test_busy_api_is_to_be_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("api")
 def test_too_many_requests_say_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views.rate_limit, "num_requests", 1)
+    monkeypatch.setattr(rate, "work", rate.Limit("work", 0.1, 5))
     client.predict(drawing(), VISITOR)
     with pytest.raises(TryLaterError, match="more than the recogniser takes") as refused:
         client.predict(drawing(), VISITOR)

@@ -49,19 +49,21 @@ class FakeApi:
         self.check()
         self.rows[prediction]["user_label"] = None
 
-    def history(self, visitor: str, before: str | None = None, limit: int = 10) -> History:
+    def history(
+        self, visitor: str, before: str | None = None, address: str | None = None, limit: int = 10
+    ) -> History:
         self.check()
         newest = list(self.rows.values())[::-1]
         start = 1 + [answer["id"] for answer in newest].index(before) if before else 0
         page = newest[start : start + 2]
         return {"predictions": page, "next": page[-1]["id"] if len(page) == 2 else None}
 
-    def stats(self, visitor: str) -> dict[str, Any]:
+    def stats(self, visitor: str, address: str | None = None) -> dict[str, Any]:
         self.check()
         own = {"predictions": len(self.rows), "labelled": 4, "correct": 3, "accuracy": 0.75}
         return {"visitor": own, "everyone": {"predictions": 0, "labelled": 0, "correct": 0, "accuracy": None}}
 
-    def delete(self, visitor: str) -> int:
+    def delete(self, visitor: str, address: str | None = None) -> int:
         self.check()
         deleted = len(self.rows)
         self.rows.clear()

@@ -1,6 +1,8 @@
 """The whole product in one process tree: what `make run` starts."""
 
 import os
+import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,6 +22,13 @@ PROCESSES = "processes.json"  # below VAR_DIR
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 25
 
+PAGE = "The drawing page"
+PAGE_NEEDS = re.compile(
+    r"PATH|HOME|TZ|TMPDIR|LANG|LC_\w+|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON\w+|COVERAGE\w*|STREAMLIT_\w+"
+    r"|FORWARDED_ALLOW_IPS|PAGE_SECRET|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|\w+_PROXY",
+    re.IGNORECASE,
+)
+
 Children = dict[str, subprocess.Popen[bytes]]
 
 
@@ -37,7 +46,7 @@ class Command(BaseCommand):
         web, ui = f"http://localhost:{web_port}", f"http://localhost:{ui_port}"
         stopped = when_told_to_stop()
         set_up()
-        children = {name: start(command, web_port, ui_port) for name, command in commands(ui_port).items()}
+        children = {name: start(name, web_port, ui_port) for name in commands(ui_port)}
         try:
             note(children)
             wait_until_healthy(children, [f"{web}/readyz", f"{ui}/_stcore/health"], stopped)
@@ -63,9 +72,13 @@ def when_told_to_stop() -> threading.Event:
 def set_up() -> None:
     """In processes of their own, which give back what they need: the shipped model, for one, needs torch."""
     commands: dict[str, list[str]] = {"setup": [], "collectstatic": ["--no-input", "--verbosity", "0"]}
+    environment = {"setup": dict(os.environ), "collectstatic": without_the_admins_password()}
     running = {
         name: subprocess.Popen(
-            [sys.executable, "manage.py", name, *options], cwd=settings.BASE_DIR, start_new_session=True
+            [sys.executable, "manage.py", name, *options],
+            cwd=settings.BASE_DIR,
+            env=environment[name],
+            start_new_session=True,
         )
         for name, options in commands.items()
     }
@@ -93,18 +106,31 @@ def commands(ui_port: int) -> dict[str, list[str]]:
     return {
         "The web server": [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
         "The worker": [sys.executable, "manage.py", "worker"],
-        "The drawing page": [sys.executable, "-m", "streamlit", "run", "streamlit_ui/app.py", *address],
+        PAGE: [sys.executable, "-m", "streamlit", "run", "streamlit_ui/app.py", *address],
     }
 
 
-def start(command: list[str], web_port: int, ui_port: int) -> subprocess.Popen[bytes]:
+def start(name: str, web_port: int, ui_port: int) -> subprocess.Popen[bytes]:
     """Start a child that Ctrl-C does not reach: this process stops it in good order."""
-    environment = os.environ | {
+    ports = {
         "WEB_PORT": str(web_port),
         "API_URL": f"http://127.0.0.1:{web_port}",
         "UI_URL": f"http://localhost:{ui_port}",
     }
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, start_new_session=True)
+    os.environ.setdefault("PAGE_SECRET", secrets.token_urlsafe(32))  # another one at each start
+    given = pages_environment() if name == PAGE else without_the_admins_password()
+    command, folder = commands(ui_port)[name], settings.BASE_DIR
+    return subprocess.Popen(command, cwd=folder, env=given | ports, start_new_session=True)
+
+
+def without_the_admins_password() -> dict[str, str]:
+    """Only `setup` makes the account."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_SUPERUSER_")}
+
+
+def pages_environment() -> dict[str, str]:
+    """The page faces visitors and needs the API alone: no database, no key."""
+    return {name: value for name, value in os.environ.items() if PAGE_NEEDS.fullmatch(name)}
 
 
 def wait_until_healthy(children: Children, urls: list[str], stopped: threading.Event) -> None:
@@ -126,9 +152,9 @@ def is_healthy(url: str) -> bool:
 def parts(children: Children, web_port: int, ui_port: int) -> list[supervision.Part]:
     """What is started again when it ends: the server of the database first, then each child in its place."""
 
-    def part(name: str, command: list[str]) -> supervision.Part:
+    def part(name: str) -> supervision.Part:
         def start_again() -> None:
-            children[name] = start(command, web_port, ui_port)
+            children[name] = start(name, web_port, ui_port)
             note(children)
 
         def ended() -> str:
@@ -142,7 +168,7 @@ def parts(children: Children, web_port: int, ui_port: int) -> list[supervision.P
         from mnistsite import embedded_postgres
 
         database = [supervision.Part("The database", embedded_postgres.start_again, embedded_postgres.ended)]
-    return database + [part(name, command) for name, command in commands(ui_port).items()]
+    return database + [part(name) for name in commands(ui_port)]
 
 
 def note(children: Children) -> None:

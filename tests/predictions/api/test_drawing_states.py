@@ -108,7 +108,7 @@ BODY: dict[str, Any] = {"strokes": ONE, "id": str(uuid4()), "visitor": str(ANN),
 
 def test_retry_after_the_deletion_logs_nothing(client: Client, post: Post) -> None:
     assert post("predict", BODY).status_code == 201
-    assert client.delete(f"/api/predictions?visitor={ANN}").json() == {"deleted": 1}
+    assert client.delete("/api/predictions", HTTP_X_VISITOR=str(ANN)).json() == {"deleted": 1}
     later = post("predict", BODY | {"id": str(uuid4())}).json()["id"]
     for retry in (BODY, BODY | {"visitor": str(BEN)}):
         assert post("predict", retry).status_code == 404
@@ -125,7 +125,7 @@ def test_retry_during_the_deletion_logs_nothing(version: ModelVersion, post: Pos
 
 def test_deletion_keeps_the_id_alone_and_for_a_day(client: Client, post: Post) -> None:
     post("predict", BODY)
-    client.delete(f"/api/predictions?visitor={ANN}")
+    client.delete("/api/predictions", HTTP_X_VISITOR=str(ANN))
     assert list(ErasedId.objects.values_list("pk", flat=True)) == [UUID(BODY["id"])]
     assert {field.name for field in ErasedId._meta.get_fields()} == {"id", "at"}
     delete_expired(lambda progress, message: None)

@@ -1,5 +1,6 @@
 """A visitor's history: newest first, page by page, and deleted when they say so."""
 
+import base64
 import itertools
 import threading
 import uuid
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from predictions.models import LabelChange, ModelVersion, Prediction
-from tests.conftest import ONE, Post
+from tests.conftest import ONE, Post, png
 
 VISITOR = str(uuid.uuid4())
 
@@ -23,7 +24,7 @@ def drawn(post: Post) -> list[str]:
 
 
 def get(client: Client, **query: Any) -> Any:
-    return client.get("/api/predictions", {"visitor": VISITOR, **query})
+    return client.get("/api/predictions", query, HTTP_X_VISITOR=VISITOR)
 
 
 def test_pages_hold_every_row_once_newest_first(client: Client, drawn: list[str]) -> None:
@@ -54,7 +55,7 @@ def test_history_needs_a_visitor_and_a_known_place(client: Client, db: None) -> 
 
 
 def test_deleting_takes_this_visitors_rows_and_no_others(client: Client, drawn: list[str]) -> None:
-    response = client.delete(f"/api/predictions?visitor={VISITOR}")
+    response = client.delete("/api/predictions", HTTP_X_VISITOR=VISITOR)
     assert response.json() == {"deleted": 5}
     assert not Prediction.objects.filter(pk__in=drawn).exists()
     assert Prediction.objects.count() == 1
@@ -84,8 +85,31 @@ def test_deletion_leaves_neither_row_nor_trace_of_what_is_labelled_meanwhile(ver
     drawing = threading.Thread(target=draw_and_label)
     drawing.start()
     while drawing.is_alive():
-        answers.append(client().delete(f"/api/predictions?visitor={VISITOR}"))
+        answers.append(client().delete("/api/predictions", HTTP_X_VISITOR=VISITOR))
     drawing.join()
     assert {answer.status_code for answer in answers} <= {200, 201, 404}
-    assert Client().delete(f"/api/predictions?visitor={VISITOR}").status_code == 200
+    assert Client().delete("/api/predictions", HTTP_X_VISITOR=VISITOR).status_code == 200
     assert not Prediction.objects.exists() and not LabelChange.objects.exists()
+
+
+@pytest.mark.parametrize("call", ["predictions", "stats"])
+def test_visitor_in_the_address_names_nobody(client: Client, drawn: list[str], call: str) -> None:
+    """Addresses are logged, by whatever lies between."""
+    answer = client.get(f"/api/{call}", {"visitor": VISITOR})
+    assert answer.status_code == 400 if call == "predictions" else answer.json()["visitor"] is None
+    assert client.delete(f"/api/predictions?visitor={VISITOR}").status_code == 400
+    assert Prediction.objects.filter(visitor=VISITOR).count() == 5
+
+
+def test_picture_with_the_visitor_in_the_address_is_refused(client: Client, version: ModelVersion) -> None:
+    path = f"/api/predict?visitor={VISITOR}"
+    answer = client.post(path, base64.b64decode(png(ONE)), content_type="image/png")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert not Prediction.objects.exists()
+
+
+def test_header_names_the_visitor_of_a_drawing(client: Client, post: Post) -> None:
+    client.post("/api/predict", {"strokes": ONE}, content_type="application/json", HTTP_X_VISITOR=VISITOR)
+    assert str(Prediction.objects.get().visitor) == VISITOR
+    bad = client.post("/api/predict", {"strokes": ONE}, content_type="application/json", HTTP_X_VISITOR="x")
+    assert bad.status_code == 400

@@ -23,16 +23,16 @@ def test_accuracy_counts_claims_and_lets_the_operator_overrule_them(client: Clie
     post(f"predictions/{ids[2]}/feedback", {"label": 7})
     reviewed = {"true_label": 1, "review_status": "accepted", "reviewed_at": timezone.now()}
     Prediction.objects.filter(pk=ids[1]).update(**reviewed)
-    stats = client.get("/api/stats", {"visitor": VISITOR}).json()
+    stats = client.get("/api/stats", HTTP_X_VISITOR=VISITOR).json()
     assert stats["everyone"] == {"predictions": 4, "labelled": 3, "correct": 2, "accuracy": 2 / 3}
     assert stats["visitor"] == stats["everyone"]
 
 
 def test_first_label_of_all_counts_at_once(client: Client, post: Post) -> None:
     prediction = post("predict", {"strokes": ONE, "visitor": VISITOR}).json()["id"]
-    assert client.get("/api/stats", {"visitor": VISITOR}).json()["everyone"]["labelled"] == 0
+    assert client.get("/api/stats", HTTP_X_VISITOR=VISITOR).json()["everyone"]["labelled"] == 0
     post(f"predictions/{prediction}/feedback", {"label": 1})
-    stats = client.get("/api/stats", {"visitor": VISITOR}).json()
+    stats = client.get("/api/stats", HTTP_X_VISITOR=VISITOR).json()
     assert stats["everyone"]["labelled"] == stats["visitor"]["labelled"] == 1
 
 
@@ -40,7 +40,7 @@ def test_rejected_rows_and_other_visitors_do_not_count(client: Client, post: Pos
     prediction = post("predict", {"strokes": ONE}).json()["id"]
     post(f"predictions/{prediction}/feedback", {"label": 7})
     Prediction.objects.update(review_status="rejected", reviewed_at=timezone.now())
-    stats = client.get("/api/stats", {"visitor": VISITOR}).json()
+    stats = client.get("/api/stats", HTTP_X_VISITOR=VISITOR).json()
     assert stats["everyone"]["labelled"] == 0
     assert stats["visitor"]["predictions"] == 0
 

@@ -119,3 +119,25 @@ def test_who_may_not_export_is_refused(client: Client) -> None:
     assert client.get(f"{EXPORT}/idx/").status_code == 403
     client.force_login(rows.operator("tina", "export_prediction"))
     assert client.get(f"{EXPORT}/exe/").status_code == 404
+
+
+def test_second_export_at_a_time_is_told_to_come_back(
+    accepted: list[Prediction], admin_client: Client
+) -> None:
+    first = admin_client.get(f"{EXPORT}/jsonl/")
+    refused = [admin_client.get(f"{EXPORT}/{name}/") for name in ("jsonl", "idx", "png")]
+    assert {(answer.status_code, answer["Retry-After"]) for answer in refused} == {(503, "30")}
+    assert admin_client.head(f"{EXPORT}/idx/").status_code == 200
+    assert b"".join(first).count(b"\n") == 4
+    first.close()
+    assert admin_client.get(f"{EXPORT}/jsonl/").status_code == 200
+
+
+def test_export_whose_client_hangs_up_makes_room_for_the_next(
+    accepted: list[Prediction], admin_client: Client
+) -> None:
+    for _ in range(3):
+        answer = admin_client.get(f"{EXPORT}/png/")
+        assert answer.status_code == 200
+        next(iter(answer))
+        answer.close()

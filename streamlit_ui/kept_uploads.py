@@ -1,0 +1,41 @@
+"""How much a visitor may upload: Streamlit takes any number of files, and keeps all of them in memory.
+
+A session's newest file is what the page shows; older ones go when others come.
+"""
+
+from collections import defaultdict
+
+from starlette.exceptions import HTTPException
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+KEPT = 2  # files of a session, since the page may be reading the one before
+MOST_FILES = 100  # of a session, ever
+MOST_BYTES = 500_000_000
+MOST_BYTES_OF_ALL = 200_000_000  # kept at a time, of all sessions
+
+_add, _remove = MemoryUploadedFileManager.add_file, MemoryUploadedFileManager.remove_session_files
+_uploaded: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))  # files and bytes of each session
+
+
+def add_file(manager: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
+    files, size = _uploaded[session_id]
+    if files >= MOST_FILES or size + len(file.data) > MOST_BYTES:
+        raise HTTPException(429, "That were too many files; please load the page again.")
+    for old in list(manager.file_storage.get(session_id, {}))[: 1 - KEPT]:
+        manager.remove_file(session_id, old)
+    kept = sum(len(each.data) for all_of in list(manager.file_storage.values()) for each in all_of.values())
+    if kept + len(file.data) > MOST_BYTES_OF_ALL:
+        raise HTTPException(503, "Too many files are being read; please try again.", {"Retry-After": "10"})
+    _uploaded[session_id] = files + 1, size + len(file.data)
+    _add(manager, session_id, file)
+
+
+def remove_session_files(manager: MemoryUploadedFileManager, session_id: str) -> None:
+    _uploaded.pop(session_id, None)
+    _remove(manager, session_id)
+
+
+def install() -> None:
+    MemoryUploadedFileManager.add_file = add_file  # type: ignore[method-assign]
+    MemoryUploadedFileManager.remove_session_files = remove_session_files  # type: ignore[method-assign]

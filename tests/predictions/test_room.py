@@ -1,0 +1,79 @@
+"""Where there is no room, no drawing is taken, and everything else goes on."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from predictions import room
+from predictions.api import rate
+from predictions.models import Prediction
+from tests.conftest import ONE, Post, png
+
+
+@pytest.fixture(autouse=True)
+def look_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "SECONDS_BETWEEN_LOOKS", -1.0)
+    monkeypatch.setattr(room, "_lack", "")  # and so it is again afterwards
+
+
+FULL = [{"MOST_GB": 0.001}, {"LEAST_FREE_GB": 1e9}]
+
+
+@pytest.mark.parametrize("bound", FULL)
+def test_full_log_takes_no_drawing_and_keeps_nothing_of_it(
+    post: Post, client: Client, settings: Any, bound: dict[str, float]
+) -> None:
+    before = post("predict", {"strokes": ONE}).json()["id"]
+    for name, value in bound.items():
+        setattr(settings, name, value)
+    refused = post("predict", {"strokes": ONE})
+    assert (refused.status_code, refused["Retry-After"]) == (503, "60")
+    assert refused.json()["error"]["code"] == "no_room"
+    assert Prediction.objects.count() == 1
+    assert post(f"predictions/{before}/feedback", {"label": 1}).status_code == 200
+    assert client.get("/readyz").status_code == 200
+    settings.MOST_GB, settings.LEAST_FREE_GB = 20, 0
+    assert post("predict", {"strokes": ONE}).status_code == 201
+
+
+@pytest.mark.parametrize("bound", FULL)
+def test_admin_says_so_on_every_page(admin_client: Client, settings: Any, bound: dict[str, float]) -> None:
+    assert b"no drawings are taken" not in admin_client.get("/admin/auth/user/").content
+    for name, value in bound.items():
+        setattr(settings, name, value)
+    assert b"no drawings are taken" in admin_client.get("/admin/auth/user/").content
+
+
+def test_size_is_looked_at_now_and_then_only(
+    post: Post, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(room, "SECONDS_BETWEEN_LOOKS", 60.0)
+    room.lack()
+    with django_assert_num_queries(0):
+        room.check()
+
+
+def test_address_may_store_so_many_bytes_a_day(
+    post: Post, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "stored", rate.Limit("stored", 6_000, rate.DAY))
+    monkeypatch.setattr(rate.stored, "share_at", float("inf"))
+    body = {"image": png(ONE)}
+    answers = [post("predict", body) for _ in range(6)]
+    kept = [answer.status_code for answer in answers].count(201)
+    assert 1 < kept < 6 == len(answers)
+    assert Prediction.objects.count() == kept
+    assert int(answers[-1]["Retry-After"]) > 60
+    other = client.post("/api/predict", body, content_type="application/json", REMOTE_ADDR="192.0.2.5")
+    assert other.status_code == 201
+
+
+def test_what_is_sent_again_stores_nothing_more(post: Post) -> None:
+    body = {"strokes": ONE, "id": "6f1c6f0e-1111-4222-8333-444455556666"}
+    post("predict", body)
+    (account,) = rate.stored.accounts.values()
+    before = account.unshared
+    assert before > 2_000
+    post("predict", body)
+    assert account.unshared == before
