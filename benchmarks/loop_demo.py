@@ -12,7 +12,6 @@ in one half and left out of the other. Needs a database of its own; prints a mar
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -57,7 +56,7 @@ class Measured:
     mnist: "Mnist"
 
     def wrong(self, predictor: "Predictor") -> NDArray[np.bool_]:
-        return read(predictor, self.digits) != self.digits.labels
+        return np.not_equal(read(predictor, self.digits), self.digits.labels)
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def run_api() -> Iterator[str]:
 
     port = serve.check_port("WEB_PORT")
     url = f"http://127.0.0.1:{port}"
-    child = serve.start([sys.executable, "-m", "gunicorn", "--log-level", "warning"], port, port)
+    child = serve.start(serve.WEB, port, port)
     try:
         while not serve.is_healthy(f"{url}/readyz"):
             if child.poll() is not None:
@@ -210,7 +209,8 @@ def measure(
 
 
 def read(predictor: "Predictor", digits: "Digits") -> NDArray[np.int64]:
-    return predictor.probabilities(digits.images)[0].argmax(axis=1)
+    digit: NDArray[np.int64] = predictor.probabilities(digits.images)[0].argmax(axis=1)
+    return digit
 
 
 def check_labels(truth: Truth, chance: np.random.Generator) -> int:
@@ -222,11 +222,12 @@ def check_labels(truth: Truth, chance: np.random.Generator) -> int:
 
 
 def train_and_promote(steps: int | None, api: str) -> None:
-    from predictions.learning.pipeline import fine_tune
+    from predictions.learning.pipeline import Changes, fine_tune
     from predictions.models import GateClosedError, ModelVersion
 
+    changes: Changes = {"steps": steps} if steps else {}
     with show_progress() as report:
-        made = fine_tune(report, **({"steps": steps} if steps else {}))
+        made = fine_tune(report, **changes)
     version = ModelVersion.objects.get(name=made["version"])
     for check in version.gate["checks"] if version.gate else []:
         print(f"  {'passed' if check['passed'] else 'FAILED'}  {in_words(check)}")

@@ -35,15 +35,16 @@ def forget(report: ReportProgress) -> Forgotten:
 
 def replace(report: ReportProgress) -> str | None:
     """The name of the version that answers now; None where the gate has closed, and there is time left."""
-    made = ModelVersion.objects.get(name=fine_tune(report)["version"])
+    made = fine_tune(report)
+    version = ModelVersion.objects.get(name=made["version"])
     try:
-        made.promote(reason=REASON)
+        version.promote(reason=REASON)
     except GateClosedError:
         if not expired().filter(active=True).exists():
             return None
-        made = ModelVersion.objects.get(pk=made.parent_id)
-        made.promote(reason=REASON, override=True)
-    return made.name
+        version = ModelVersion.objects.get(name=made["parent"])
+        version.promote(reason=REASON, override=True)
+    return version.name
 
 
 def erase_weights() -> list[str]:

@@ -58,7 +58,7 @@ def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes:
     if parent is None:
         raise ValueError("There is no version to start from: run manage.py setup.")
     start, usual = parent.checkpoint().network(), steps_for(Prediction.objects.all().may_teach().count())
-    tuning = FineTuning(**{"steps": usual, **changes})
+    tuning = replace(FineTuning(usual), **changes)
     return make_version(report, start, tuning, parent=parent, data_dir=data_dir)
 
 

@@ -60,9 +60,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Take deleted drawings out of what replays found."""
         gone = {str(key) for key in drawings}
         for job in self.filter(kind=Job.Kind.REPLAY, result__isnull=False) if gone else []:
-            kept = [drawing for drawing in job.result["drawings"] if drawing["id"] not in gone]
-            if len(kept) < len(job.result["drawings"]):
-                job.result["drawings"] = kept
+            result = job.result or {"drawings": []}
+            kept = [drawing for drawing in result["drawings"] if drawing["id"] not in gone]
+            if len(kept) < len(result["drawings"]):
+                job.result = result | {"drawings": kept}
                 job.save(update_fields=["result"])
 
     def with_state(self) -> Self:

@@ -23,6 +23,7 @@ SECONDS_TO_START = 120
 SECONDS_TO_STOP = 25
 
 PAGE = "The drawing page"
+WEB = "The web server"
 PAGE_NEEDS = re.compile(
     r"PATH|HOME|TZ|TMPDIR|LANG|LC_\w+|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON\w+|COVERAGE\w*|STREAMLIT_\w+"
     r"|FORWARDED_ALLOW_IPS|PAGE_SECRET|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|\w+_PROXY",
@@ -104,7 +105,7 @@ def check_port(name: str) -> int:
 def commands(ui_port: int) -> dict[str, list[str]]:
     address = ["--server.address", "127.0.0.1", "--server.port", str(ui_port), "--server.headless", "true"]
     return {
-        "The web server": [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
+        WEB: [sys.executable, "-m", "gunicorn", "--log-level", "warning"],
         "The worker": [sys.executable, "manage.py", "worker"],
         PAGE: [sys.executable, "-m", "streamlit", "run", "streamlit_ui/app.py", *address],
     }

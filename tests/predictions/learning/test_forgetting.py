@@ -51,6 +51,7 @@ def review(version: ModelVersion, numbers: range, without: UUID | None = None) -
 
 def make_line(first: ModelVersion, count: int, without: UUID | None = None) -> ModelVersion:
     """So many versions, each made from twenty drawings more than the one before; the newest answers."""
+    version = first
     for number in range(count):
         review(first, range(20 * number, 20 * number + 20), without)
         version = ModelVersion.objects.get(name=fine_tune(quiet, **QUICK)["version"])
