@@ -6,7 +6,7 @@ remains is read like any drawing, all in one batch: whoever draws it again witho
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from PIL import Image
 
 from classifier.ink import Ink, box_of
 from classifier.parts import Mask
-from classifier.predictor import Predictor, Reading
 from classifier.preprocess import Strokes, render_strokes, to_input
+
+if TYPE_CHECKING:  # torch, which only those import who load a predictor
+    from classifier.predictor import Predictor, Reading
 
 PIECES = 8  # of the whole drawing
 LONGEST = 0.5  # of the drawing, unless a whole stroke is longer
@@ -33,7 +35,7 @@ class Part(NamedTuple):
 
     mask: Mask
     rest: Ink
-    reading: Reading
+    reading: "Reading"
 
 
 class Variant(NamedTuple):
@@ -44,7 +46,7 @@ class Variant(NamedTuple):
     mask: Mask
 
 
-def find_part(predictor: Predictor, ink: Ink, strokes: Strokes | None, digit: int) -> Part | None:
+def find_part(predictor: "Predictor", ink: Ink, strokes: Strokes | None, digit: int) -> Part | None:
     """The part without which the drawing looks most like another digit than `digit`, small parts before large
     ones; None where the drawing is too small to have parts."""
     variants = find_variants(ink, strokes)
@@ -56,7 +58,7 @@ def find_part(predictor: Predictor, ink: Ink, strokes: Strokes | None, digit: in
 
 
 def weigh(
-    predictor: Predictor, variants: list[Variant], digit: int
+    predictor: "Predictor", variants: list[Variant], digit: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The variants' inputs; and how much each looks like another digit, less the share that is left out."""
     inputs = np.stack([to_input(variant.rest) for variant in variants])

@@ -17,7 +17,7 @@ from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVe
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Metrics, SetFigures
-    from training.compare import Decision
+    from training.compare import Check, Decision
 
 VERSIONS = "admin:predictions_modelversion_changelist"
 JOBS = "admin:predictions_job_changelist"
@@ -26,7 +26,18 @@ SOURCES = ["data_fingerprint", "seed", "code_version"]
 
 
 def gate_table(decision: "Decision | None") -> SafeString:
-    return SafeString(render_to_string("predictions/gate.html", {"gate": decision}))
+    checks = (
+        [(check["passed"], check["name"], in_words(check)) for check in decision["checks"]]
+        if decision
+        else []
+    )
+    return SafeString(render_to_string("predictions/gate.html", {"gate": decision, "checks": checks}))
+
+
+def in_words(check: "Check") -> str:
+    """What the check compared, as `candidate 0.997, p value 0.24`."""
+    numbers = [(key, value) for key, value in check.items() if key not in {"name", "passed"}]
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers)
 
 
 def metrics_table(metrics: "Metrics") -> SafeString:

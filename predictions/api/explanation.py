@@ -1,7 +1,7 @@
 """How one drawing was read: the steps of preprocessing, and the part that the answer hangs on most."""
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -10,10 +10,12 @@ from classifier.deciding_part import find_part
 from classifier.image_file import decode
 from classifier.ink import Ink
 from classifier.parts import Mask
-from classifier.predictor import Predictor
 from classifier.stored_picture import encode
 from predictions import pictures, serving
 from predictions.models import Prediction
+
+if TYPE_CHECKING:
+    from classifier.predictor import Predictor
 
 FOUND = np.array([230, 60, 0])
 # Against white ink and black paper, apart for every kind of colour vision.
@@ -71,7 +73,7 @@ def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
     }
 
 
-def find_predictor(prediction: Prediction) -> Predictor:
+def find_predictor(prediction: Prediction) -> "Predictor":
     """Of the version that gave the answer, which need not be the active one."""
     active = serving.active()
     same = active.version.pk == prediction.model_version.pk
