@@ -11,7 +11,6 @@ promotes what the gate lets pass. Needs a database of its own; prints a markdown
 import argparse
 import base64
 import io
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -136,7 +135,7 @@ def run_api() -> Iterator[str]:
 
     port = serve.check_port("WEB_PORT")
     url = f"http://127.0.0.1:{port}"
-    child = serve.start([sys.executable, "-m", "gunicorn", "--log-level", "warning"], port, port)
+    child = serve.start("The web server", port, port)
     try:
         while not serve.is_healthy(f"{url}/readyz"):
             if child.poll() is not None:
