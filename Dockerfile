@@ -1,7 +1,9 @@
 # Two images. `web` is Django with the model: the web server, the worker and the migrations are three
 # commands of it. `ui` is the drawing page, without Django and without torch.
 
-FROM python:3.11-slim-bookworm AS python
+# @sha256:…, from deploy/digests; without it, what the tag names.
+ARG PYTHON_DIGEST=
+FROM python:3.11-slim-bookworm${PYTHON_DIGEST} AS python
 RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp app
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /app
@@ -26,10 +28,12 @@ FROM build AS build-web
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY --from=groups /app/groups.toml pyproject.toml
-# The only two without hashes; their own needs come with the rest.
+# The only two without hashes; their own needs come with the rest. From one index alone: of two, either could
+# offer the other's names.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv install --retries 1 --no-deps \
-        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --group torch
+    { [ -n "$TORCH_INDEX" ] && \
+        pip --python /opt/venv install --retries 1 --no-deps --index-url "$TORCH_INDEX" --group torch; } || \
+    pip --python /opt/venv install --no-deps --group torch
 # The files that torch brings for building and testing C++ extensions are a fifth of its size.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install --require-hashes -c constraints.txt --group web \

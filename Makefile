@@ -93,8 +93,9 @@ python:
 		{ echo ".venv was made with another Python than $(PYTHON). To have it made anew: rm -r .venv"; exit 1; }
 
 # Which groups are installed is noted in the environment itself; new pins install anew. The pinned pip comes first:
-# older ones take neither groups nor hashes from constraints. Then torch, the only thing without a hash, and
-# without its own needs, which come with the rest and their hashes.
+# older ones take neither groups nor hashes from constraints. Then torch, the only thing without a hash, from one
+# index alone (of two, either could offer the other's names) and without its own needs, which come with the rest and
+# their hashes.
 .venv/web-and-ui: GROUPS := --group web --group local --group ui
 .venv/dev: GROUPS := --group dev
 PIP := $(VENV)/python -m pip --disable-pip-version-check install --quiet
@@ -102,7 +103,8 @@ PINNED_PIP := sed -n '/^pip==/,/[^\\]$$/p' constraints.txt | $(PIP) --require-ha
 .venv/web-and-ui .venv/dev: pyproject.toml constraints.txt | python
 	@$(PINNED_PIP)
 	@echo "Installing packages (a few minutes the first time) ..."
-	@$(PIP) --quiet --retries 1 --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --group torch
+	@$(if $(TORCH_INDEX),$(PIP) --retries 1 --no-deps --index-url $(TORCH_INDEX) --group torch 2> /dev/null ||) \
+		$(PIP) --no-deps --group torch
 	@$(PIP) --require-hashes -c constraints.txt $(GROUPS)
 	@touch $@
 
@@ -113,7 +115,15 @@ lock: | python
 	@$(PIP) --require-hashes -c constraints.txt uv
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--custom-compile-command "make lock" --no-emit-package torch --no-emit-package torchvision \
-		--group dev --output-file constraints.txt
+		--group dev --group audit --output-file constraints.txt
+
+# What is known against the packages, what looks unsafe in the code, and what looks like a secret in the files.
+.PHONY: audit
+audit: .venv/dev
+	@$(PIP) --require-hashes -c constraints.txt --group audit
+	$(VENV)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml classifier mnistsite predictions streamlit_ui training
+	$(VENV)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	git ls-files -z | xargs -0 $(VENV)/detect-secrets-hook --baseline .secrets.baseline
 
 # --- Containers; docs/operations.md has the whole story ---
 BACKUP = docker ps -q --filter name='^mnistsite[-_]backup[-_.]'

@@ -103,7 +103,10 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, nargs="+", default=[1, 20])
     options = parser.parse_args()
     print("| size | visitors | strokes | median | 95th percentile |\n|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder, Product(Path(folder), WEB_WORKERS="2") as product:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Product(Path(folder), WEB_WORKERS="2", API_WORK="1000000") as product,
+    ):
         for size, (width, height, touch) in SIZES.items():
             for visitors in options.visitors:
                 strokes = options.strokes if visitors == 1 else max(2, options.strokes // 5)

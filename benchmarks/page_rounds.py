@@ -52,7 +52,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with (
         tempfile.TemporaryDirectory() as folder,
-        Product(Path(folder)) as product,
+        Product(Path(folder), API_WORK="1000000") as product,
         chromium() as browser,
     ):
         page = visit(browser, product.page, "phone")

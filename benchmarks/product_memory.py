@@ -46,7 +46,7 @@ def main() -> None:
     for workers in options.workers:
         with (
             tempfile.TemporaryDirectory() as folder,
-            Product(Path(folder), WEB_WORKERS=str(workers)) as product,
+            Product(Path(folder), WEB_WORKERS=str(workers), API_WORK="1000000") as product,
         ):
             report(workers, *measure(product, options.predictions))
             others = borne_by_others([process.pid for process in everything(product)])

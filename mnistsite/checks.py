@@ -17,7 +17,11 @@ def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa:
         return []
     findings = {
         "E001": (len(given.SECRET_KEY) < 50, "SECRET_KEY", "a random text of 50 characters or more"),
-        "E002": (not settings.ALLOWED_HOSTS, "ALLOWED_HOSTS", "the host names of the site, with commas"),
+        "E002": (
+            not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS,
+            "ALLOWED_HOSTS",
+            "the host names of the site, with commas, and not to *",
+        ),
         "E003": (_has_default_database_password(), "DATABASE_URL", "a URL with a password of its own"),
         "E004": (_has_default_admin_password(), "DJANGO_SUPERUSER_PASSWORD", "a password of its own"),
         "E006": (

@@ -18,22 +18,22 @@ _add, _remove = MemoryUploadedFileManager.add_file, MemoryUploadedFileManager.re
 _uploaded: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))  # files and bytes of each session
 
 
-def add_file(manager: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
+def add_file(self: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
     files, size = _uploaded[session_id]
     if files >= MOST_FILES or size + len(file.data) > MOST_BYTES:
         raise HTTPException(429, "That were too many files; please load the page again.")
-    for old in list(manager.file_storage.get(session_id, {}))[: 1 - KEPT]:
-        manager.remove_file(session_id, old)
-    kept = sum(len(each.data) for all_of in list(manager.file_storage.values()) for each in all_of.values())
+    for old in list(self.file_storage.get(session_id, {}))[: 1 - KEPT]:
+        self.remove_file(session_id, old)
+    kept = sum(len(each.data) for all_of in list(self.file_storage.values()) for each in all_of.values())
     if kept + len(file.data) > MOST_BYTES_OF_ALL:
         raise HTTPException(503, "Too many files are being read; please try again.", {"Retry-After": "10"})
     _uploaded[session_id] = files + 1, size + len(file.data)
-    _add(manager, session_id, file)
+    _add(self, session_id, file)
 
 
-def remove_session_files(manager: MemoryUploadedFileManager, session_id: str) -> None:
+def remove_session_files(self: MemoryUploadedFileManager, session_id: str) -> None:
     _uploaded.pop(session_id, None)
-    _remove(manager, session_id)
+    _remove(self, session_id)
 
 
 def install() -> None:

@@ -65,8 +65,8 @@ def predict(request: HttpRequest) -> HttpResponse:
     """
     room.check()
     sender = rate.sender(request)
-    if seconds := rate.stored.seconds_to_wait(sender):
-        return refuse_for(seconds, TOO_MUCH_STORED)
+    if wait := rate.stored.seconds_to_wait(sender):
+        return refuse_for(wait, TOO_MUCH_STORED)
     with receive(request) as body:
         started = time.perf_counter()
         drawing = read_drawing(body.image, body.strokes)

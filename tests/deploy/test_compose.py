@@ -14,7 +14,7 @@ from django.conf import settings
 REPOSITORY = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-SCRIPTS = ["backup/backup", "deploy", "make-env", "release", "restore", "setup-server", "update"]
+SCRIPTS = ["backup/backup", "deploy", "digests", "make-env", "release", "restore", "setup-server", "update"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -131,3 +131,27 @@ def test_restore_starts_as_many_web_servers_as_there_were(tmp_path: Path) -> Non
     subprocess.run(command, env=os.environ | {"PATH": path}, input="yes\n", text=True, check=True)
     last = (tmp_path / "docker.log").read_text().splitlines()[-1]
     assert last == "compose up -d --no-recreate --wait --scale web=3 web worker"
+
+
+def test_every_base_image_can_be_pinned_by_its_digest(tmp_path: Path) -> None:
+    """Docker is played by a script that knows one digest for every image, and notes which it is asked for."""
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$4" >> "$0.log"\necho sha256:0123\n')
+    docker.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [str(REPOSITORY / "deploy" / "digests")]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    names = [line.partition("=@sha256:0123")[0] for line in printed.splitlines()]
+    files = [REPOSITORY / "Dockerfile", *REPOSITORY.glob("deploy/*/Dockerfile")]
+    begun = [line.split() for file in files for line in file.read_text().splitlines() if line[:5] == "FROM "]
+    stages = {words[3] for words in begun if "AS" in words}
+    images = [words[1] for words in begun if words[1] not in stages]
+    images.append(SERVICES["db"]["image"].replace(":-}", "}"))
+    assert {image.partition("${")[2].rstrip("}") for image in images} == set(names)
+    asked = set((tmp_path / "docker.log").read_text().split())
+    assert asked == {image.partition("${")[0] for image in images}
+
+
+def test_no_package_is_looked_for_in_two_indexes() -> None:
+    for name in ("Makefile", "Dockerfile"):
+        assert "--extra-index-url" not in (REPOSITORY / name).read_text()

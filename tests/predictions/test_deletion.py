@@ -52,6 +52,7 @@ def drawn(
     """The visitor's drawings in every state that there is, among other people's: sent in each way, replaced,
     labelled, reviewed, doubted, trained on, replayed."""
     drawing, headers = str(uuid.uuid4()), {"X-Visitor": str(VISITOR)}
+    sent: Any = None
     for strokes in (ONE, ZERO):
         body = {"strokes": strokes, "image": png(strokes), "drawing": drawing, "visitor": str(VISITOR)}
         sent = client.post("/api/predict", body, content_type="application/json").json()

@@ -20,7 +20,7 @@ HOUSE = "192.0.2.1"
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic time that the limit sees."""
     now = [1000.0]
-    monkeypatch.setattr(rate.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("predictions.api.rate.time.monotonic", lambda: now[0])
     return now
 
 
