@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Query, Schema
+from pydantic import AwareDatetime
 
 from classifier.preprocess import read_drawing, to_input
 from predictions import serving
@@ -28,7 +29,7 @@ from predictions.api.schemas import (
     PredictionOut,
     StatsOut,
 )
-from predictions.models import NOT_A_DIGIT, Prediction
+from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
 
 SECONDS_STATS_ARE_KEPT = 10
 COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
@@ -171,8 +172,10 @@ def count_everyone(own: dict[str, Any] | None) -> dict[str, Any]:
     return counted
 
 
-@api.get("/model", response=answers(ModelOut))
-def model(request: HttpRequest) -> dict[str, Any]:
-    """The version that answers now, with what was measured when it was made."""
-    version = serving.active().version
+@api.get("/model", response=answers(ModelOut, 404))
+def model(request: HttpRequest, at: AwareDatetime | None = None) -> dict[str, Any]:
+    """The version that answers now, or answered `at` a time, with what was measured when it was made."""
+    version = ModelVersion.objects.answering_at(at) if at else serving.active().version
+    if version is None:
+        raise ApiError(404, "not_found", "No version answered then.")
     return {"name": version.name, "created_at": version.created_at, "metrics": version.metrics}
