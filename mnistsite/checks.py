@@ -9,6 +9,8 @@ from mnistsite import settings as given
 
 DEFAULT_PASSWORDS = {"", "admin", "changeme", "django", "example", "mnist", "password", "postgres", "secret"}
 
+SHORTEST_SECRET = 32
+
 
 @register
 def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa: ANN401
@@ -40,6 +42,15 @@ def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa:
         for number, (found, name, what) in findings.items()
         if found
     ]
+
+
+@register
+def webhooks(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa: ANN401
+    """Whoever gets a message has to know that it comes from here."""
+    if not settings.WEBHOOK_URLS or len(settings.WEBHOOK_SECRET) >= SHORTEST_SECRET:
+        return []
+    hint = f"Set WEBHOOK_SECRET to a random text of {SHORTEST_SECRET} characters or more."
+    return [Error("WEBHOOK_URLS is set without a secret.", hint=hint, id="mnistsite.E006")]
 
 
 def _has_default_database_password() -> bool:

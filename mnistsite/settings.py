@@ -196,6 +196,10 @@ RETRAIN_AFTER = env.int("RETRAIN_AFTER", 200, validate=AT_LEAST_0)
 FORGET_DAYS = env.int("FORGET_DAYS", 7, validate=AT_LEAST_0)
 RETENTION_DAYS = env.int("RETENTION_DAYS", 90, validate=AT_LEAST_0)
 
+# Addresses that are told of labels, trainings, gates, promotions and drift; the secret signs each message.
+WEBHOOK_URLS = words("WEBHOOK_URLS")
+WEBHOOK_SECRET = env.str("WEBHOOK_SECRET", "")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

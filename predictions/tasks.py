@@ -1,5 +1,6 @@
 """The worker's tasks: the jobs that people start, and the timetable."""
 
+import hmac
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ from procrastinate.jobs import Status
 from procrastinate.worker import Worker
 
 from predictions import own_process
-from predictions.models import AlreadyQueuedError, Job
+from predictions.models import AlreadyQueuedError, Job, webhook
 from predictions.models.job import ReportProgress
 from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
@@ -25,6 +26,9 @@ SECONDS_BETWEEN_REPORTS = 1.0
 ATTEMPTS = 3
 # A worker that is stopped gives its job back to the queue; one whose database goes away tries again.
 TRIED_AGAIN = RetryStrategy(max_attempts=ATTEMPTS, wait=5, retry_exceptions=[JobAborted, *LOST])
+
+# After 4 s, 16 s, a minute, … and after the last five hours no more.
+AFTER_GROWING_PAUSES = RetryStrategy(max_attempts=7, exponential_wait=4)
 
 # By name: this work imports torch, which the processes that queue it and the worker itself do without.
 WORK = {
@@ -35,6 +39,10 @@ WORK = {
     Job.Kind.RETENTION: "predictions.learning.retention.delete_expired",
     Job.Kind.FORGET: "predictions.learning.forgetting.forget",
 }
+
+
+class RefusedError(Exception):
+    """A webhook's address did not take the message."""
 
 
 def take_a_sound_connection(run: Callable[[], Any], context: JobContext, worker: Worker) -> Any:  # noqa: ANN401
@@ -107,6 +115,18 @@ def start_unless_queued(kind: str) -> None:
         Job.objects.start(kind)
 
 
+@app.task(queue=webhook.QUEUE, retry=AFTER_GROWING_PAUSES)
+def send_webhook(url: str, body: str) -> None:
+    """Signed by HMAC-SHA256 of the body as it is sent; what is not answered with success is sent again."""
+    import requests
+
+    signature = hmac.digest(settings.WEBHOOK_SECRET.encode(), body.encode(), "sha256").hex()
+    headers = {"Content-Type": "application/json", "X-Signature": f"sha256={signature}"}
+    answer = requests.post(url, body.encode(), headers=headers, timeout=10, allow_redirects=False)
+    if not 200 <= answer.status_code < 300:
+        raise RefusedError(f"{url} answered {answer.status_code}.")
+
+
 @app.periodic(cron="*/10 * * * *")
 @app.task(queue="timetable", queueing_lock="look_for_drift")
 def look_for_drift(timestamp: int) -> None:
@@ -141,7 +161,9 @@ def note(job: QueuedJob, message: str) -> None:
 @app.periodic(cron="30 2 * * *")
 @app.task(queue="timetable", queueing_lock="forget_timetable")
 async def forget_timetable(timestamp: int) -> None:
-    """The timetable's own jobs leave three rows a minute; those that people started are kept."""
-    await app.job_manager.delete_old_jobs(
-        nb_hours=24, queue="timetable", include_failed=True, include_aborted=True, include_cancelled=True
-    )
+    """The timetable's own jobs leave three rows a minute, webhooks one each; those that people started are
+    kept."""
+    for queue in ("timetable", webhook.QUEUE):
+        await app.job_manager.delete_old_jobs(
+            nb_hours=24, queue=queue, include_failed=True, include_aborted=True, include_cancelled=True
+        )

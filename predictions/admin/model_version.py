@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,11 +13,13 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from predictions.admin.base import ReadOnlyAdmin
+from predictions.admin.filters import moment
 from predictions.admin.show import NOTHING, per_cent
+from predictions.learning.card import card_of, markdown, sets_of
 from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVersion, Promotion, Weights
 
 if TYPE_CHECKING:
-    from classifier.checkpoint import Metrics, SetFigures
+    from classifier.checkpoint import Metrics
     from training.compare import Check, Decision
 
 VERSIONS = "admin:predictions_modelversion_changelist"
@@ -44,15 +47,10 @@ def metrics_table(metrics: "Metrics") -> SafeString:
     """A line for each set that the version was measured on; the rest as it is stored."""
     rest = {name: value for name, value in metrics.items() if name != "sets"}
     context = {
-        "sets": [named(name, figures) for name, figures in metrics["sets"].items()],
+        "sets": sets_of(metrics),
         "rest": json.dumps(rest, indent=2),
     }
     return SafeString(render_to_string("predictions/metrics.html", context))
-
-
-def named(name: str, figures: "SetFigures") -> dict[str, Any]:
-    """With the set's name as people write it: `mnist_test` is "MNIST, test"."""
-    return {**figures, "name": name.replace("mnist", "MNIST").replace("_", ", ", 1)}
 
 
 @admin.register(ModelVersion)
@@ -82,7 +80,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         ),
     ]
     actions_list = ["train_now", "roll_back"]
-    actions_detail = ["promote", "compare", "replay"]
+    actions_detail = ["promote", "compare", "replay", "card"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         versions = super().get_queryset(request).select_related("parent")
@@ -196,6 +194,19 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         version = self.get_or_404(request, object_id)
         return self.ask_and_start(request, Job.Kind.REPLAY, version=version.name)
 
+    @action(description="Card")
+    def card(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """All about the version on one page, or as Markdown."""
+        version = self.get_or_404(request, object_id)
+        if not self.has_view_permission(request, version):
+            raise PermissionDenied
+        if request.GET.get("form") == "markdown":
+            return HttpResponse(markdown(version), content_type="text/markdown; charset=utf-8")
+        title = {"title": f"Card of {version}"}
+        return render(
+            request, "predictions/card.html", self.admin_site.each_context(request) | card_of(version) | title
+        )
+
     def ask_and_start(self, request: HttpRequest, kind: Job.Kind, **arguments: Any) -> HttpResponse:  # noqa: ANN401
         """Ask, then queue the job and show the list of jobs."""
         if request.method != "POST":
@@ -212,8 +223,19 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
+    list_before_template = "predictions/answering_at.html"
     list_display = ["at", "version", "previous", "by", "is_rollback", "override", "reason"]
     fields = ["at", "version", "previous", "by", "reason", "override", "rolls_back", "gate_decision"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401
+        """With a field for a time, and the version that answered then."""
+        query = request.GET.copy()
+        text = query.pop("answering_at", [""])[-1]
+        request.GET = query  # type: ignore[assignment]  # Django's list takes what it does not know for a filter
+        at = moment(text, later=True)
+        version = ModelVersion.objects.only("name").answering_at(at) if at else None
+        context = {"answering_at": text, "asked": at, "answering": version}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
         return super().get_queryset(request).select_related("version", "previous", "by", "rolls_back")

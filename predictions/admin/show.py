@@ -10,10 +10,9 @@ from PIL import Image
 from classifier.stored_picture import encode_png
 from predictions import pictures
 from predictions.figures import NOTHING, number, per_cent
-from predictions.models import LABELS, Prediction
+from predictions.models import NAMES, Prediction
 
 __all__ = ["NOTHING", "number", "per_cent"]  # beside what is defined here
-NAMES = dict(LABELS)
 LARGEST_DRAWING = 560  # pixels
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, NinjaAPI, Query, Schema
+from pydantic import AwareDatetime
 
 from classifier.preprocess import read_drawing, to_input
 from predictions import room, serving
@@ -27,7 +28,7 @@ from predictions.api.schemas import (
     PredictionOut,
     StatsOut,
 )
-from predictions.models import NOT_A_DIGIT, Prediction
+from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
 
 SECONDS_STATS_ARE_KEPT = 10
 # What a drawing takes on the disk beside its picture: its input, its place in the indexes; a point as JSON.
@@ -193,8 +194,10 @@ def count_everyone(own: dict[str, Any] | None) -> dict[str, Any]:
     return counted
 
 
-@api.get("/model", response=answers(ModelOut), auth=needs("predict"))
-def model(request: HttpRequest) -> dict[str, Any]:
-    """The version that answers now, with what was measured when it was made."""
-    version = serving.active().version
+@api.get("/model", response=answers(ModelOut, 404), auth=needs("predict"))
+def model(request: HttpRequest, at: AwareDatetime | None = None) -> dict[str, Any]:
+    """The version that answers now, or answered `at` a time, with what was measured when it was made."""
+    version = ModelVersion.objects.answering_at(at) if at else serving.active().version
+    if version is None:
+        raise ApiError(404, "not_found", "No version answered then.")
     return {"name": version.name, "created_at": version.created_at, "metrics": version.metrics}

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from predictions import pictures
 from predictions.models import NOT_A_DIGIT, DriftMonitor, ModelVersion, Prediction
+from predictions.models.webhook import announce
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
@@ -57,7 +58,7 @@ def _count_reviewed() -> None:
 def _look_at_batch(version: ModelVersion, predictor: Callable[[], "Predictor"], until: datetime) -> bool:
     """False when there was nothing left to look at. Pictures are read outside of any transaction."""
     monitor = DriftMonitor.objects.get(version=version)
-    before = monitor.last_id
+    before, alarms_before = monitor.last_id, len(monitor.alarms)
     size = BATCH if monitor.reference else REFERENCE_SIZE
     rows = list(monitor.following(until)[:size])
     if not rows or (monitor.reference is None and len(rows) < REFERENCE_SIZE):
@@ -71,6 +72,8 @@ def _look_at_batch(version: ModelVersion, predictor: Callable[[], "Predictor"], 
         # Nobody else has looked at the same drawings meanwhile.
         if DriftMonitor.objects.select_for_update().get(version=version).last_id == before:
             monitor.save()
+            for alarm in monitor.alarms[alarms_before:]:
+                announce("drift", version=version.name, **alarm)
     return True
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.lessons import note_lessons
 from predictions.models import LabelDoubt, ModelVersion, Side, SplitRow
+from predictions.models.webhook import announce
 
 if TYPE_CHECKING:
     from predictions.models.job import ReportProgress
@@ -48,6 +49,7 @@ def compare(
     decision = decide(report, candidate, active, {name: part for name, part in tests.items() if part})
     candidate.gate = decision
     candidate.save(update_fields=["gate"])
+    announce("gate", version=candidate.name, against=active.name, passed=decision["passed"])
     report(1.0, "what was learnt")
     note_lessons(candidate, active)
     return decision

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NOT_A_DIGIT = 10
 DIGITS = [(digit, str(digit)) for digit in range(10)]
 LABELS = [*DIGITS, (NOT_A_DIGIT, "not a digit")]
+NAMES = dict(LABELS)
 
 UNSURE = 0.9  # confidence below it is rare
 

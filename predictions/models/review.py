@@ -6,12 +6,14 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pgtrigger
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from predictions.models.label_change import operator
+from predictions.models.webhook import announce
 
 if TYPE_CHECKING:
     from predictions.models.label_change import Operator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=models.Model)
 
 LEASE = timedelta(minutes=1)
+NAMED = 1000  # rows in a message
 
 # This share of all rows, drawn by lot when a row is logged, is kept out of every order by suspicion:
 # operators get it in the order of the lot, so that accuracy on it is an unbiased estimate.
@@ -119,6 +122,7 @@ class ReviewQuerySet(models.QuerySet[Row]):
         label: Any = Coalesce("true_label", "user_label", "digit") if true_label is None else true_label
         reviewed = status != "pending"
         with operator(by):
+            self._announce(by, status, true_label)
             return self.update(
                 true_label=None if status == "rejected" else label if reviewed else true_label,
                 review_status=status,
@@ -128,6 +132,14 @@ class ReviewQuerySet(models.QuerySet[Row]):
                 leased_by=None,
                 leased_until=None,
             )
+
+    def _announce(self, by: "Operator", status: str, true_label: int | None) -> None:
+        """Tell of the decision; of one about very many rows, with the first of them only."""
+        if not settings.WEBHOOK_URLS:
+            return
+        if keys := [str(key) for key in self.values_list("pk", flat=True)[:NAMED]]:
+            facts = {"review_status": status, "true_label": true_label, "by": by.get_username()}
+            announce("label", predictions=keys, **facts)
 
     def free_for(self, user: "Operator") -> Self:
         """Rows that nobody else holds at this moment."""

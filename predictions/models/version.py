@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from predictions.models.locks import Lock, hold
 from predictions.models.trial import try_to_read
+from predictions.models.webhook import announce
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint, Metrics
@@ -103,6 +104,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             code_version=metrics["code_version"],
             **facts,
         )
+        announce("training", version=version.name, parent=version.parent and version.parent.name)
         Weights.objects.create(version=version, checkpoint=data, sha256=hashlib.sha256(data).hexdigest())
         return version
 
@@ -254,7 +256,9 @@ class ModelVersion(models.Model):
         ModelVersion.objects.filter(active=True).update(active=False)
         ModelVersion.objects.filter(pk=self.pk).update(active=True)
         self.active = True
-        return Promotion.objects.create(version=self, previous=previous, **record)
+        promotion = Promotion.objects.create(version=self, previous=previous, **record)
+        announce("promotion", **promotion.to_dict())
+        return promotion
 
 
 def _made_from(drawings: list[str]) -> Q:
@@ -369,3 +373,13 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": self.version.name,
+            "previous": self.previous and self.previous.name,
+            "by": self.by and self.by.get_username(),
+            "reason": self.reason,
+            "override": self.override,
+            "rollback": self.rolls_back is not None,
+        }

@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 from django.db import connection
+from django.db.models import Q
 
 from classifier.stored_picture import encode_png
 from predictions import pictures
@@ -45,15 +46,11 @@ def accepted() -> PredictionQuerySet:
 def idx() -> Iterator[File]:
     """Four files in MNIST's format (yann.lecun.com/exdb/mnist, "File formats"), as torchvision reads them.
 
-    The random sample is the test set, since it alone is unbiased; drawings that are no digit have no place
-    there.
+    Drawings that are no digit have no place there. Of fewer than two digits there are no files: torchvision
+    refuses those that hold nothing.
     """
     digits = accepted().exclude(true_label=NOT_A_DIGIT)
-    random = Prediction.SelectedBy.RANDOM
-    for name, rows in (
-        ("train", digits.exclude(selected_by=random)),
-        ("t10k", digits.filter(selected_by=random)),
-    ):
+    for name, rows in zip(("train", "t10k"), split(digits), strict=False):
         count = rows.count()
         images = (bytes(pixels) for pixels in values(rows, "input"))
         labels = (bytes([label]) for label in values(rows, "true_label"))
@@ -62,6 +59,20 @@ def idx() -> Iterator[File]:
         yield File(f"{folder}/{name}-images-idx3-ubyte", len(header) + 784 * count, after(header, images))
         header = idx_header(count)
         yield File(f"{folder}/{name}-labels-idx1-ubyte", len(header) + count, after(header, labels))
+
+
+def split(rows: PredictionQuerySet) -> tuple[PredictionQuerySet, ...]:
+    """Training set and test set: the random sample is the test set, since it alone is unbiased. Where one of
+    the two would be empty, the lot chooses a tenth; of fewer than two rows there are no sets."""
+    random = Prediction.SelectedBy.RANDOM
+    train, test = rows.exclude(selected_by=random), rows.filter(selected_by=random)
+    if train.exists() and test.exists():
+        return train, test
+    if (count := rows.count()) < 2:
+        return ()
+    lot, key = rows.order_by("lottery", "pk").values_list("lottery", "pk")[count // 10]
+    lowest = Q(lottery__lt=lot) | Q(lottery=lot, pk__lte=key)
+    return rows.exclude(lowest), rows.filter(lowest)
 
 
 def idx_header(*shape: int) -> bytes:
@@ -144,6 +155,7 @@ def tar(files: Iterator[File]) -> Iterator[bytes]:
 
 def write(files: Iterator[File], folder: Path) -> None:
     """Write the files below a folder. Raises OSError."""
+    folder.mkdir(parents=True)
     for file in files:
         path = folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)

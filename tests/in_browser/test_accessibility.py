@@ -53,6 +53,7 @@ PAGES = [
     f"{ADMIN}modelversion/",
     f"{ADMIN}modelversion/{{version}}/change/",
     f"{ADMIN}modelversion/{{version}}/promote/",
+    f"{ADMIN}modelversion/{{version}}/card/",
     f"{ADMIN}modelversion/{{version}}/replay/",
     "{roll_back}",
     f"{ADMIN}promotion/",

@@ -154,3 +154,12 @@ def test_the_active_version_offers_no_promotion(trainer: User, client: Client) -
         offers[version.name] = f"/{version.pk}/promote" in page.content.decode()
     assert offers == {"v1": False, "v2": True}
     assert client.get(reverse("admin:predictions_modelversion_change", args=["x"])).status_code == 302
+
+
+def test_the_list_of_promotions_says_which_version_answered_at_a_time(
+    trainer: User, client: Client, version: ModelVersion
+) -> None:
+    page = reverse("admin:predictions_promotion_changelist")
+    for text, shown in (("2099-01-01T00:00", version.name), ("2020-01-01T00:00", "None: nothing")):
+        assert f"<strong>{shown}" in client.get(page, {"answering_at": text}).content.decode()
+    assert "That is no time." in client.get(page, {"answering_at": "soon"}).content.decode()

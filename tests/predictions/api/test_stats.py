@@ -49,3 +49,16 @@ def test_model_is_the_active_version_with_its_metrics(client: Client, version: M
     answer = client.get("/api/model").json()
     assert answer["name"] == version.name
     assert answer["metrics"] == version.metrics
+
+
+def test_the_version_that_answered_at_a_time(client: Client, version: ModelVersion) -> None:
+    before = timezone.now()
+    later = ModelVersion.objects.register(bytes(version.weights.checkpoint))
+    later.promote(reason="A test.", override=True)
+    now = timezone.now()
+    times = {"name": (now, later.name), "before": (before, version.name)}
+    for at, name in times.values():
+        assert client.get("/api/model", {"at": at.isoformat()}).json()["name"] == name
+    assert client.get("/api/model", {"at": "2020-01-01T00:00:00Z"}).status_code == 404
+    assert client.get("/api/model", {"at": "2020-01-01T00:00:00"}).status_code == 400
+    assert client.get("/api/model", {"at": "yesterday"}).status_code == 400

@@ -78,15 +78,24 @@ def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
         export("idx", tmp_path)
 
 
-def test_an_empty_log_gives_empty_files(tmp_path: Path) -> None:
+def test_an_empty_log_gives_no_files(tmp_path: Path) -> None:
     export("idx", tmp_path / "digits")
-    sizes = {file.name: file.stat().st_size for file in (tmp_path / "digits/MNIST/raw").iterdir()}
-    assert sizes == {
-        "train-images-idx3-ubyte": 16,
-        "train-labels-idx1-ubyte": 8,
-        "t10k-images-idx3-ubyte": 16,
-        "t10k-labels-idx1-ubyte": 8,
-    }
+    assert not list((tmp_path / "digits").rglob("*ubyte"))
+
+
+@pytest.mark.parametrize("chosen", ["list", "random"])
+@pytest.mark.parametrize("count", [2, 25])
+def test_torchvision_reads_both_sets_where_the_random_sample_is_empty_or_all(
+    tmp_path: Path, count: int, chosen: str
+) -> None:
+    olive = rows.operator()
+    for number in range(count):
+        row = rows.prediction(lottery=number / count)
+        row.review(olive, "accepted", number % 10, selected_by=chosen, expected_version=row.row_version)
+    export("idx", tmp_path / "digits")
+    train, test = (_torchvision_mnist()(tmp_path / "digits", train=train) for train in (True, False))
+    assert test.targets.tolist() == [number % 10 for number in range(count // 10 + 1)]
+    assert len(train) + len(test) == count
 
 
 @pytest.mark.parametrize("format", ["idx", "png", "jsonl"])

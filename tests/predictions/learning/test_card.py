@@ -1,0 +1,73 @@
+"""A version's card, as a page and as Markdown."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from predictions.models import ModelVersion
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+def printed(version: str) -> str:
+    output = io.StringIO()
+    call_command("model_card", version, stdout=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def promoted() -> ModelVersion:
+    first, version, olive = rows.version(), rows.version("v2"), rows.operator()
+    version.parent = first
+    version.dataset = {"train": {"a": 1, "b": 2}, "test": {"c": 3}}
+    check = {"name": "MNIST <test>", "passed": False, "lost": 5}
+    version.gate = {"against": "v1", "passed": False, "checks": [check], "at": "2026-11-30T10:00:00+00:00"}
+    version.save()
+    first.promote()
+    version.promote(olive, "Better on <zeros>.", override=True)
+    for label in (1, 7):
+        row = rows.prediction(model_version=version)
+        row.review(olive, "accepted", label, selected_by="random", expected_version=row.row_version)
+    return version
+
+
+def test_the_card_says_where_a_version_comes_from_how_good_it_is_and_who_promoted_it(
+    promoted: ModelVersion,
+) -> None:
+    card = printed("v2")
+    for said in (
+        "# Version v2\n",
+        "Parent: v1.",
+        "- reviewed drawings, train: 2\n",
+        promoted.data_fingerprint,
+        f"Seed {promoted.seed}, code {promoted.code_version}",
+        "| MNIST, test | ",
+        "1 of 2 were read right",
+        "- 7 read as 1: 1\n",
+        "Did not pass against v1",
+        "- **failed**: MNIST <test> (lost 5)\n",
+        "by olive, in place of v1, against the gate: Better on <zeros>.",
+    ):
+        assert said in card
+
+
+def test_the_shipped_versions_card_needs_neither_parent_nor_reviews() -> None:
+    rows.version()
+    card = printed("v1")
+    assert "Not compared with another version." in card and "It has never answered." in card
+    with pytest.raises(CommandError, match="no version v9"):
+        printed("v9")
+
+
+def test_the_page_shows_the_same_and_gives_the_markdown(promoted: ModelVersion, client: Client) -> None:
+    client.force_login(rows.operator("vera", "view_modelversion"))
+    page = f"/admin/predictions/modelversion/{promoted.pk}/card/"
+    content = client.get(page).content.decode()
+    assert "7 read as 1: 1" in content and "Better on &lt;zeros&gt;." in content
+    answer = client.get(page, {"form": "markdown"})
+    assert answer.content.decode().strip() == printed("v2").strip()
+    client.force_login(rows.operator("otto", "view_job"))
+    assert client.get(page).status_code in (403, 404)

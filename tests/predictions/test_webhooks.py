@@ -1,0 +1,142 @@
+"""Webhooks: what is told to whom, how it is signed, and what becomes of an address that does not answer."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection, transaction
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from predictions import tasks
+from predictions.models import Prediction
+from predictions.models.webhook import announce
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+SECRET = "a secret of thirty-two characters"
+
+
+class Receiver(HTTPServer):
+    """Keeps what it is sent; answers with the statuses it is given, then with 204."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got: list[tuple[str, bytes]] = []
+        self.statuses: list[int] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.headers["X-Signature"], body))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 204)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        settings.WEBHOOK_URLS, settings.WEBHOOK_SECRET = [server.url], SECRET
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def queued() -> list[dict[str, Any]]:
+    jobs = ProcrastinateJob.objects.filter(queue_name="webhooks").order_by("pk")
+    return [json.loads(job.args["body"]) for job in jobs]
+
+
+def test_without_an_address_nothing_is_queued() -> None:
+    announce("label")
+    assert queued() == []
+
+
+def test_labels_and_promotions_are_told(receiver: Receiver) -> None:
+    olive, row = rows.operator(), rows.prediction()
+    row.review(olive, "accepted", 7, expected_version=row.row_version)
+    row.model_version.promote(olive, "A test.")
+    training, label, promotion = queued()
+    assert (training["event"], training["version"]) == ("training", "v1")
+    told = {name: label[name] for name in ("event", "predictions", "review_status", "true_label", "by")}
+    assert told == {
+        "event": "label",
+        "predictions": [str(row.pk)],
+        "review_status": "accepted",
+        "true_label": 7,
+        "by": "olive",
+    }
+    assert (promotion["event"], promotion["version"], promotion["by"]) == ("promotion", "v1", "olive")
+    assert len({message["id"] for message in (training, label, promotion)}) == 3
+
+
+def test_what_is_rolled_back_is_not_told(receiver: Receiver) -> None:
+    olive, row = rows.operator(), rows.prediction()
+    before = len(queued())
+    with transaction.atomic():
+        Prediction.objects.filter(pk=row.pk).review(olive, "rejected")
+        assert len(queued()) == before + 1
+        transaction.set_rollback(True)
+    assert len(queued()) == before
+
+
+def test_a_message_is_signed_with_the_secret(receiver: Receiver) -> None:
+    tasks.send_webhook(receiver.url, '{"event": "label"}')
+    [(signature, body)] = receiver.got
+    assert body == b'{"event": "label"}'
+    assert signature == f"sha256={hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}"
+
+
+@pytest.mark.parametrize("status", [301, 404, 500])
+def test_what_is_not_taken_is_sent_again_after_growing_pauses(receiver: Receiver, status: int) -> None:
+    receiver.statuses = [status]
+    with pytest.raises(tasks.RefusedError, match=str(status)):
+        tasks.send_webhook(receiver.url, "{}")
+    job: Any = ProcrastinateJob(attempts=0)
+    pauses = []
+    for job.attempts in range(8):
+        decision = tasks.AFTER_GROWING_PAUSES.get_retry_decision(exception=tasks.RefusedError(), job=job)
+        pauses.append(decision is not None)
+    assert pauses == [True] * 7 + [False]
+    assert tasks.send_webhook.retry_strategy is tasks.AFTER_GROWING_PAUSES
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_sends_what_is_queued_until_it_is_taken(receiver: Receiver) -> None:
+    from tests.predictions.test_tasks import work
+
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+    receiver.statuses = [503]
+    announce("drift", figure="ink")
+    work("webhooks")
+    assert [job.status for job in ProcrastinateJob.objects.filter(queue_name="webhooks")] == ["todo"]
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
+    work("webhooks")
+    assert [job.status for job in ProcrastinateJob.objects.filter(queue_name="webhooks")] == ["succeeded"]
+    assert [json.loads(body)["figure"] for _, body in receiver.got] == ["ink", "ink"]
+
+
+def test_addresses_without_a_secret_are_an_error(settings: Any) -> None:
+    settings.WEBHOOK_URLS, settings.WEBHOOK_SECRET = ["http://localhost/hook"], "short"
+    assert "mnistsite.E006" in {found.id for found in run_checks()}
+    settings.WEBHOOK_SECRET = SECRET
+    assert "mnistsite.E006" not in {found.id for found in run_checks()}
