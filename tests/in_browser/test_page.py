@@ -460,7 +460,7 @@ def test_last_drawing_is_explained(visit: Visit) -> None:
     wait_for_answer(page)
     page.get_by_role("tab", name="How it works").click()
     expect(page.locator(".steps figure")).to_have_count(6)
-    expect(page.locator(".steps")).to_contain_text("What mattered")
+    expect(page.locator(".steps")).to_contain_text("Without the orange part it would be read as 1")
     expect(page.get_by_text("MNIST test")).to_be_visible()
 
 
