@@ -39,7 +39,7 @@ class FineTuning:
     seed: int = 1
     batch: int = 256
     drawings_share: float = 0.4  # of each batch
-    learning_rate: float = 0.001  # falls as a cosine
+    learning_rate: float = 0.0007  # falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
     averaging: float = 0.99  # decay of the weights' moving average, a step
