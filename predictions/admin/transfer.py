@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from predictions.admin.base import MixinBase
-from predictions.transfer.export import FORMATS, streamed
+from predictions.transfer.export import streamed
+from predictions.transfer.formats import FORMATS
 from predictions.transfer.label_import import Plan, import_labels
 
 SHOWN = 100
