@@ -49,7 +49,7 @@ def odds() -> Values:
     return read_odds()
 
 
-@pytest.fixture(scope="module", params=WORLDS.items(), ids=WORLDS)
+@pytest.fixture(scope="module", params=WORLDS.items(), ids=list(WORLDS))
 def logs(request: pytest.FixtureRequest, odds: Values) -> tuple[str, Logs]:
     world: World
     name, world = request.param
