@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.accuracy import Cells, Interval, expect, wilson
+from predictions.intervals import Cells, Interval, expect, wilson
 
 DATA = Path(__file__).resolve().parent / "data"
 ROWS_PER_LABEL = 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.interval_coverage import WORLDS, World, labels_for, read_odds, simulate
-from training.accuracy import Cells, Interval, Values, expect, wilson
+from predictions.intervals import Cells, Interval, Values, expect, wilson
 
 Logs = list[tuple[float, Interval, Interval]]
 LOGS = 150
