@@ -50,7 +50,7 @@ def webhooks(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa: ANN401
     if not settings.WEBHOOK_URLS or len(settings.WEBHOOK_SECRET) >= SHORTEST_SECRET:
         return []
     hint = f"Set WEBHOOK_SECRET to a random text of {SHORTEST_SECRET} characters or more."
-    return [Error("WEBHOOK_URLS is set without a secret.", hint=hint, id="mnistsite.E006")]
+    return [Error("WEBHOOK_URLS is set without a secret.", hint=hint, id="mnistsite.E007")]
 
 
 def _has_default_database_password() -> bool:
