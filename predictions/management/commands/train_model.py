@@ -16,8 +16,8 @@ from predictions.models import GateClosedError, ModelVersion, Prediction
 class Command(BaseCommand):
     help = (
         "Trains a model on MNIST, made-up and reviewed drawings, stores it as a model version, and compares "
-        "it with the active one. Where drawings have been reviewed, the weights that the active version's line "
-        "began with are fine-tuned on them."
+        "it with the active one. Where drawings have been reviewed, the weights that its line began with are "
+        "fine-tuned on them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
