@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.accuracy import Cells, Interval, expect, wilson
+from predictions.intervals import Cells, Interval, expect, wilson
 
 DATA = Path(__file__).resolve().parent / "data"
 ROWS_PER_LABEL = 20
@@ -123,7 +123,7 @@ def cells(expected: Values, sample: NDArray[np.int64], called: NDArray[np.bool_]
     place[order] = np.arange(len(order)) * CELLS // len(order)
     rows = np.bincount(place, minlength=CELLS).astype(float)
     decided = np.bincount(place[sample], minlength=CELLS).astype(float)
-    right = np.bincount(place[sample], called, CELLS)
+    right = np.bincount(place[sample], called.astype(float), CELLS).astype(float)
     return Cells(np.bincount(place, expected, CELLS) / rows, rows, decided, decided, right)
 
 

@@ -245,17 +245,18 @@ def long_calls() -> dict[str, Call]:
     from predictions.learning.replay import replay
     from predictions.models import ModelVersion
     from predictions.transfer import export
+    from predictions.transfer.formats import FORMATS
 
     def write(name: str, _: None) -> int:
         with export.snapshot():
-            for _part in export.FORMATS[name][1]():
+            for _part in FORMATS[name][1]():
                 pass
         return export.accepted().count()
 
     def read_again(_: None) -> int:
         return int(replay(lambda *_: None, ModelVersion.objects.latest("pk").name)["rows"])
 
-    exports = {f"export, {name}": Call(partial(write, name)) for name in export.FORMATS}
+    exports = {f"export, {name}": Call(partial(write, name)) for name in FORMATS}
     return exports | {"replay": Call(read_again)}
 
 

@@ -144,3 +144,32 @@ def halve(sources: NDArray[np.str_], seed: int = 1) -> NDArray[np.bool_]:
         at = chance.permutation(np.flatnonzero(sources == source))
         half[at[: len(at) // 2]] = True
     return half
+
+
+def drawing_id(place: int) -> UUID:
+    return uuid5(NAMESPACE_URL, f"drawing {place}")
+
+
+def log_reviewed(inputs: NDArray[np.uint8], labels: list[int], places: NDArray[np.int64]) -> None:
+    """Log drawings as accepted, without the API; `places` in a file, whose neighbours are one person's."""
+    from django.utils import timezone
+
+    from predictions.models import ModelVersion, Prediction
+
+    version = ModelVersion.objects.active()
+    assert version
+    readings = version.predictor().read(inputs)
+    Prediction.objects.bulk_create(
+        Prediction.from_reading(
+            reading,
+            id=drawing_id(place),
+            model_version=version,
+            input=pixels.tobytes(),
+            visitor=uuid5(NAMESPACE_URL, f"person {place // DRAWINGS_PER_VISITOR}"),
+            latency_ms=1.0,
+            review_status=Prediction.ReviewStatus.ACCEPTED,
+            true_label=label,
+            reviewed_at=timezone.now(),
+        )
+        for reading, pixels, label, place in zip(readings, inputs, labels, places.tolist(), strict=True)
+    )

@@ -10,13 +10,12 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import site
-from benchmarks.simulated_people import DRAWINGS_PER_VISITOR, err
+from benchmarks.simulated_people import err, log_reviewed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DRAWINGS = REPOSITORY / "benchmarks" / "data" / "strokes-dev.npz"
@@ -68,37 +67,13 @@ def try_batch(
     chance = np.random.default_rng(seed)
     at = chance.choice(len(labels), count, replace=False)
     given = [err(int(label), wrong, chance) for label in labels[at]]
-    review(inputs[at], given, at)
+    log_reviewed(inputs[at], given, at)
     made = fine_tune(lambda progress, message: None, data_dir, steps=steps, seed=seed)
     gate = ModelVersion.objects.get(name=made["version"]).gate
     failed = [check["name"] for check in gate["checks"] if not check["passed"]] if gate else []
     is_wrong = int((np.array(given) != labels[at]).sum())
     verdict = f"closed: {', '.join(failed)}" if failed else "open"
     return f"{is_wrong} of {count} | {LabelDoubt.objects.open().count()} | {verdict}"
-
-
-def review(inputs: NDArray[np.uint8], labels: list[int], at: NDArray[np.int64]) -> None:
-    """Log the drawings as accepted, a file's neighbours as one person's."""
-    from django.utils import timezone
-
-    from predictions.models import ModelVersion, Prediction
-
-    version = ModelVersion.objects.active()
-    assert version
-    readings = version.predictor().read(inputs)
-    Prediction.objects.bulk_create(
-        Prediction.from_reading(
-            reading,
-            model_version=version,
-            input=pixels.tobytes(),
-            visitor=uuid5(NAMESPACE_URL, str(place // DRAWINGS_PER_VISITOR)),
-            latency_ms=1.0,
-            review_status=Prediction.ReviewStatus.ACCEPTED,
-            true_label=label,
-            reviewed_at=timezone.now(),
-        )
-        for reading, pixels, label, place in zip(readings, inputs, labels, at.tolist(), strict=True)
-    )
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from predictions.admin import show
 from predictions.admin.timeline import timeline
+from predictions.intervals import wilson
 from predictions.learning.accuracy import Accuracy, accuracies
 from predictions.models import CONTRADICTED, LABELS, NOT_A_DIGIT, Lesson, ModelVersion, Prediction
-from training.accuracy import wilson
 
 DAYS = 30
 NEWEST = 16

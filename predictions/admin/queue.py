@@ -177,7 +177,8 @@ def give_opinion(request: HttpRequest) -> JsonResponse:
     try:
         opinions.give(row, request.user, decision.true_label, expected_version=decision.row_version)
     except StaleRowError:
-        if not opinions.filter(prediction=row, by=request.user, label=word(decision.true_label)).exists():
+        said = opinions.filter(prediction=row, by=request.user.pk, label=word(decision.true_label))
+        if not said.exists():
             raise
     return JsonResponse({"row_version": row.row_version})
 

@@ -17,7 +17,8 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 from predictions.admin.base import MixinBase
 from predictions.api.errors import ApiError, error
 from predictions.api.keys import check_key
-from predictions.transfer.export import FORMATS, streamed
+from predictions.transfer.export import streamed
+from predictions.transfer.formats import FORMATS
 from predictions.transfer.label_import import Plan, import_labels
 
 SHOWN = 100

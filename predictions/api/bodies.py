@@ -103,7 +103,7 @@ def receive(request: HttpRequest) -> Iterator[PredictIn]:
 
 def named(request: HttpRequest, data: Any) -> Any:  # noqa: ANN401
     """With the visitor whom the header names, unless the body does."""
-    visitor = request.headers.get("X-Visitor")
+    visitor = request.META.get("HTTP_X_VISITOR")
     return {"visitor": visitor, **data} if visitor and isinstance(data, dict) else data
 
 

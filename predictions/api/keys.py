@@ -25,7 +25,7 @@ def needs(scope: str) -> Callable[[HttpRequest], object]:
     """For ninja: lets in whoever may do this. A key that is sent has to be good, wanted or not."""
 
     def check(request: HttpRequest) -> object:
-        if "Authorization" in request.headers:
+        if "HTTP_AUTHORIZATION" in request.META:
             return check_key(request, scope)
         if settings.API_KEYS_REQUIRED and not is_page(request):
             raise ApiError(401, "no_key", "Send a key: Authorization: Bearer …")

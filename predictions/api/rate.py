@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_network
 from uuid import UUID
 
@@ -136,6 +137,7 @@ def sender(request: HttpRequest) -> str:
         return address
 
 
+@lru_cache(10_000)
 def household(address: str) -> str:
     """The address; of IPv6 the first of its /64, which its owner can fill at will. Raises ValueError."""
     return str(ip_network((address, 64 if ":" in address else 32), strict=False)[0])

@@ -9,8 +9,8 @@ from django.core.cache import cache
 from django.db.models import Avg, Case, Count, F, FloatField, Q, QuerySet, Value, When
 from django.db.models.functions import Floor, Ln
 
+from predictions.intervals import Cells, Interval, expect, wilson
 from predictions.models import NOT_A_DIGIT, Prediction
-from training.accuracy import Cells, Interval, expect, wilson
 
 SECONDS_KEPT = 60
 COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer

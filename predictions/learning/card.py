@@ -56,7 +56,11 @@ def confusions(version: ModelVersion) -> list[tuple[str, int, int]]:
     """What reviewed drawings were misread as, the most frequent first: true label, digit read, drawings."""
     accepted = Prediction.objects.filter(model_version=version, review_status="accepted")
     pairs = Counter(accepted.order_by().values_list("true_label", "digit"))
-    wrong = [(NAMES[label], digit, rows) for (label, digit), rows in pairs.most_common() if label != digit]
+    wrong = [
+        (NAMES[label], digit, rows)
+        for (label, digit), rows in pairs.most_common()
+        if label is not None and label != digit
+    ]
     return wrong[:CONFUSIONS]
 
 

@@ -1,13 +1,14 @@
 """Forgetting: weights that learned from a drawing which was deleted stop answering, and are erased."""
 
 from datetime import timedelta
-from typing import TypedDict
+from pathlib import Path
+from typing import TypedDict, Unpack
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from predictions.learning.pipeline import fine_tune
+from predictions.learning.pipeline import Changes, Made, fine_tune
 from predictions.models import GateClosedError, ModelVersion, Weights
 from predictions.models.job import ReportProgress
 
@@ -21,7 +22,7 @@ class Forgotten(TypedDict):
     erased: list[str]
 
 
-def forget(report: ReportProgress) -> Forgotten:
+def forget(report: ReportProgress, data_dir: Path | None = None, **changes: Unpack[Changes]) -> Forgotten:
     """Where the active version is to be forgotten, make one from all drawings that are left, and promote it
     if the gate lets it pass. FORGET_DAYS after their drawing was deleted, weights are erased whatever the
     gate says: the version that fine-tuning starts from answers then.
@@ -29,13 +30,14 @@ def forget(report: ReportProgress) -> Forgotten:
     Raises as `fine_tune` does.
     """
     active = ModelVersion.objects.active()
-    replaced_by = replace(report) if active and active.to_forget_since else None
+    replaced_by = None
+    if active and active.to_forget_since:
+        replaced_by = replace(fine_tune(report, data_dir, **changes))
     return {"replaced_by": replaced_by, "erased": erase_weights()}
 
 
-def replace(report: ReportProgress) -> str | None:
+def replace(made: Made) -> str | None:
     """The name of the version that answers now; None where the gate has closed, and there is time left."""
-    made = fine_tune(report)
     version = ModelVersion.objects.get(name=made["version"])
     try:
         version.promote(reason=REASON)

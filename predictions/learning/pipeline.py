@@ -52,8 +52,12 @@ class Changes(TypedDict, total=False):
 def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes: Unpack[Changes]) -> Made:
     """Make a version from the weights that the active one's line began with, and all reviewed drawings.
     Raises ValueError where there are none, and as `make_version` does."""
+    import torch
+
     from training.finetune import FineTuning, steps_for
 
+    # The other processors are the visitors'. While they are busy, two threads take five times as long as one.
+    torch.set_num_threads(1)
     parent = ModelVersion.objects.start()
     if parent is None:
         raise ValueError("There is no version to start from: run manage.py setup.")

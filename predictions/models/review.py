@@ -183,6 +183,6 @@ class ReviewQuerySet(models.QuerySet[Row]):
 
     def renew(self, by: "Operator") -> int:
         """Hold those of these rows that are still free for another minute; the number of rows."""
-        again = self.model._default_manager.all().for_second_opinion(by).order_by().values("pk")
+        again = self.for_second_opinion(by).order_by().values("pk")
         rows = self.filter(Q(review_status="pending", superseded=False) | Q(pk__in=again))
         return rows.free_for(by).update(leased_by=by, leased_until=timezone.now() + LEASE)

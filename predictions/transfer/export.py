@@ -173,10 +173,3 @@ def streamed(parts: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
                 yield bytes(buffer)
                 buffer.clear()
     yield bytes(buffer)
-
-
-FORMATS: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {
-    "idx": ("digits.tar", lambda: tar(idx())),
-    "png": ("pictures.tar", lambda: tar(png())),
-    "jsonl": ("drawings.jsonl", json_lines),
-}

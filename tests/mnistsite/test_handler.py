@@ -120,6 +120,28 @@ def test_slow_body_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
         assert theirs.recv(9) == b"an answer"
 
 
+def test_client_that_waits_to_be_asked_for_a_small_body_and_sends_none_is_cut_off(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "SECONDS_FOR_A_BODY", 0.05)
+    statuses: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb") as body:
+        environment = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/api/predict",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "CONTENT_LENGTH": "5",
+            "HTTP_EXPECT": "100-continue",
+            "wsgi.input": body,
+            "wsgi.url_scheme": "http",
+            "gunicorn.socket": ours,
+        }
+        handler.Handler()(environment, lambda status, headers: statuses.append(status))  # type: ignore[arg-type]
+    assert statuses == ["408 Request Timeout"]
+
+
 def test_body_in_time_leaves_the_connection_open() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -8,13 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from predictions.transfer import export
+from predictions.transfer.formats import FOLDERS, FORMATS
 
 
 class Command(BaseCommand):
-    help = "Writes the accepted drawings: as MNIST's IDX files, as PNG files with a CSV, or as JSON Lines."
+    help = "Writes the accepted drawings: as MNIST's IDX files, PNG files with a CSV, Parquet, or JSON Lines."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--format", choices=["idx", "png", "jsonl"], required=True)
+        parser.add_argument("--format", choices=list(FORMATS), required=True)
         parser.add_argument("--output", type=Path, required=True, help="a new folder; for jsonl a new file")
 
     def handle(self, *args: Any, format: str, output: Path, **options: Any) -> None:  # noqa: ANN401
@@ -35,4 +36,4 @@ class Command(BaseCommand):
             with part.open("wb") as file:
                 file.writelines(export.json_lines())
         else:
-            export.write(export.idx() if format == "idx" else export.png(), part)
+            export.write(FOLDERS[format](), part)

@@ -6,10 +6,10 @@ from django.test import Client
 
 from predictions.admin.dashboard import Tally, cells, confusion, lines_of, reliability
 from predictions.admin.timeline import timeline
+from predictions.intervals import wilson
 from predictions.learning.accuracy import count
 from predictions.models import Lesson, Prediction
 from tests import rows
-from training.accuracy import wilson
 
 pytestmark = pytest.mark.django_db
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from predictions.intervals import wilson
 from predictions.learning.accuracy import accuracies, count
 from predictions.models import Prediction, SecondOpinion
 from tests import rows
-from training.accuracy import wilson
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,7 @@
 """A version's card, as a page and as Markdown."""
 
 import io
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -23,7 +24,7 @@ def promoted() -> ModelVersion:
     first, version, olive = rows.version(), rows.version("v2"), rows.operator()
     version.parent = first
     version.dataset = {"train": {"a": 1, "b": 2}, "test": {"c": 3}}
-    check = {"name": "MNIST <test>", "passed": False, "lost": 5}
+    check: Any = {"name": "MNIST <test>", "passed": False, "lost": 5}
     version.gate = {"against": "v1", "passed": False, "checks": [check], "at": "2026-11-30T10:00:00+00:00"}
     version.save()
     first.promote()

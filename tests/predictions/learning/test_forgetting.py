@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -28,16 +27,13 @@ from predictions.models import (
 from predictions.models.split import side_of
 from tests.drawings import accepted
 from tests.predictions.learning.test_pipeline import QUICK, quiet
-from training.dataset import Mnist
 from training.synthesis import digits
 
 PEOPLE = [UUID(int=number) for number in range(20)]
 TRAINER = next(person for person in PEOPLE if side_of(person) == Side.TRAIN)
 
 
-@pytest.fixture(autouse=True)
-def quick_training(monkeypatch: pytest.MonkeyPatch, small_mnist: Mnist) -> None:
-    monkeypatch.setattr(forgetting, "fine_tune", partial(fine_tune, **QUICK))
+pytestmark = pytest.mark.usefixtures("small_mnist")
 
 
 def review(version: ModelVersion, numbers: range, without: UUID | None = None) -> None:
@@ -100,7 +96,9 @@ def test_deletion_marks_what_learned_from_the_drawings_and_leaves_no_id_behind(
     learned = {version.name for version in ModelVersion.objects.all() if gone[0] in str(version.dataset)}
     assert "v1" not in learned
     assert learned
-    assert client.delete(f"/api/predictions?visitor={TRAINER}").json() == {"deleted": len(gone)}
+    assert client.delete("/api/predictions", headers={"X-Visitor": str(TRAINER)}).json() == {
+        "deleted": len(gone)
+    }
     marked = ModelVersion.objects.filter(to_forget_since__isnull=False)
     assert {version.name for version in marked} >= learned
     for version in ModelVersion.objects.all():
@@ -128,7 +126,7 @@ def test_what_started_from_marked_weights_is_marked_too(line: ModelVersion) -> N
 
 def test_the_job_makes_a_version_from_what_is_left_and_promotes_it(line: ModelVersion) -> None:
     delete_drawings_of(TRAINER)
-    result = forgetting.forget(quiet)
+    result = forgetting.forget(quiet, **QUICK)
     active = ModelVersion.objects.active()
     assert active
     assert active.name == result["replaced_by"]
@@ -138,17 +136,17 @@ def test_the_job_makes_a_version_from_what_is_left_and_promotes_it(line: ModelVe
 
 
 def test_nothing_marked_means_nothing_done(line: ModelVersion) -> None:
-    assert forgetting.forget(quiet) == {"replaced_by": None, "erased": []}
+    assert forgetting.forget(quiet, **QUICK) == {"replaced_by": None, "erased": []}
     assert ModelVersion.objects.active() == line
 
 
 def test_marked_weights_are_erased_after_days_and_their_row_stays(line: ModelVersion) -> None:
     delete_drawings_of(TRAINER)
-    forgetting.forget(quiet)
+    forgetting.forget(quiet, **QUICK)
     ModelVersion.objects.filter(to_forget_since__isnull=False).update(
         to_forget_since=timezone.now() - timedelta(days=7)
     )
-    erased = forgetting.forget(quiet)["erased"]
+    erased = forgetting.forget(quiet, **QUICK)["erased"]
     assert line.name in erased
     assert not Weights.objects.filter(version=line).exists()
     assert ModelVersion.objects.get(pk=line.pk).metrics == line.metrics
@@ -161,10 +159,10 @@ def test_where_the_gate_stays_closed_the_first_version_answers_in_the_end(
         ModelVersion, "obstacle", lambda self, active: "worse" if self != small_version else "worse too"
     )
     delete_drawings_of(TRAINER)
-    assert forgetting.forget(quiet)["replaced_by"] is None
+    assert forgetting.forget(quiet, **QUICK)["replaced_by"] is None
     assert ModelVersion.objects.active() == line
     ModelVersion.objects.filter(pk=line.pk).update(to_forget_since=timezone.now() - timedelta(days=8))
-    assert forgetting.forget(quiet) == {"replaced_by": small_version.name, "erased": [line.name]}
+    assert forgetting.forget(quiet, **QUICK) == {"replaced_by": small_version.name, "erased": [line.name]}
     assert ModelVersion.objects.active() == small_version
 
 
@@ -172,7 +170,7 @@ def test_neither_a_promotion_nor_a_rollback_goes_to_a_marked_version(
     line: ModelVersion, small_version: ModelVersion
 ) -> None:
     delete_drawings_of(TRAINER)
-    forgetting.forget(quiet)
+    forgetting.forget(quiet, **QUICK)
     line.refresh_from_db()
     with pytest.raises(GateClosedError, match="deleted"):
         line.promote(reason="for the test", override=True)

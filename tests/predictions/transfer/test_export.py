@@ -3,12 +3,17 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 from django.test import Client
 from PIL import Image
@@ -98,7 +103,7 @@ def test_torchvision_reads_both_sets_where_the_random_sample_is_empty_or_all(
     assert len(train) + len(test) == count
 
 
-@pytest.mark.parametrize("format", ["idx", "png", "jsonl"])
+@pytest.mark.parametrize("format", ["idx", "png", "parquet", "jsonl"])
 def test_the_admin_streams_what_the_command_writes(
     accepted: list[Prediction], tmp_path: Path, client: Client, format: str
 ) -> None:
@@ -150,3 +155,53 @@ def test_export_whose_client_hangs_up_makes_room_for_the_next(
         assert answer.status_code == 200
         next(iter(answer))
         answer.close()
+
+
+def test_parquet_holds_pictures_and_labels_as_hugging_face_writes_them(
+    accepted: list[Prediction], tmp_path: Path
+) -> None:
+    """The columns, their types and the metadata are those of `datasets`' own files."""
+    export("parquet", tmp_path / "dataset")
+    train, test = (pq.read_table(tmp_path / f"dataset/data/{name}.parquet") for name in ("train", "test"))
+    assert (train["label"].to_pylist(), test["label"].to_pylist()) == ([3, 1, 10], [4])
+    [line] = test.to_pylist()
+    assert (line["id"], line["selected_by"], line["claimed"]) == (str(accepted[2].pk), "random", None)
+    picture = Image.open(io.BytesIO(line["image"]["bytes"]))
+    assert picture.tobytes() == bytes(accepted[2].input)
+    features = json.loads(test.schema.metadata[b"huggingface"])["info"]["features"]
+    assert list(features) == test.column_names
+    assert features["image"] == {"_type": "Image"}
+    assert features["label"]["names"][10] == "not a digit"
+
+
+def test_the_data_card_names_every_file_and_column(accepted: list[Prediction], tmp_path: Path) -> None:
+    export("parquet", tmp_path / "dataset")
+    _, head, text = (tmp_path / "dataset/README.md").read_text().split("---\n")
+    card = yaml.safe_load(head)
+    [config] = card["configs"]
+    for part in config["data_files"]:
+        assert (tmp_path / "dataset" / part["path"]).is_file()
+    columns = [feature["name"] for feature in card["dataset_info"]["features"]]
+    assert columns == pq.read_schema(tmp_path / "dataset/data/test.parquet").names
+    names = card["dataset_info"]["features"][2]["dtype"]["class_label"]["names"]
+    assert (names["4"], names["10"]) == ("4", "not a digit")
+    assert "3 for train, 1 for test" in text
+
+
+def test_a_log_without_a_decision_gives_an_empty_training_set(tmp_path: Path) -> None:
+    export("parquet", tmp_path / "dataset")
+    assert pq.read_table(tmp_path / "dataset/data/train.parquet").num_rows == 0
+
+
+def test_a_web_process_does_without_pyarrow() -> None:
+    code = """
+import django, sys
+django.setup()
+import mnistsite.urls
+print(sorted({'pyarrow', 'scipy.stats', 'torch'} & sys.modules.keys()))
+"""
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "mnistsite.settings", "SECRET_KEY": "x"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"

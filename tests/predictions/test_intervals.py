@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.interval_coverage import WORLDS, World, labels_for, read_odds, simulate
-from training.accuracy import Cells, Interval, Values, expect, wilson
+from predictions.intervals import Cells, Interval, Values, expect, wilson
 
 Logs = list[tuple[float, Interval, Interval]]
 LOGS = 150
@@ -49,7 +49,7 @@ def odds() -> Values:
     return read_odds()
 
 
-@pytest.fixture(scope="module", params=WORLDS.items(), ids=WORLDS)
+@pytest.fixture(scope="module", params=WORLDS.items(), ids=list(WORLDS))
 def logs(request: pytest.FixtureRequest, odds: Values) -> tuple[str, Logs]:
     world: World
     name, world = request.param

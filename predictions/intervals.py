@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Z = 1.959964  # of a normal variable's 95 %
 Values = NDArray[np.float64]
+Truths = NDArray[np.bool_]
 Interval = tuple[float, float]
 
 SLIPS = 0.03  # of visitors' claims; assumed: it changes how wide an interval is, not whether it holds
@@ -30,7 +31,7 @@ def wilson(right: int, rows: int) -> Interval:
     return middle - half, middle + half
 
 
-def expect(confidence: Values, claimed: Values, agrees: Values) -> Values:
+def expect(confidence: Values, claimed: Truths, agrees: Truths) -> Values:
     """How likely each drawing was read right, by Bayes' rule: as sure as the model was, where its visitor
     said nothing; surer or less sure where the visitor agreed or contradicted."""
     wrong = 1 - confidence
@@ -66,7 +67,7 @@ class Cells:
         errors = digits - self.right.sum()
         # For each decision: is it a digit that was read right, less the share; the sum is 0.
         excess = self.right - share * self.digits
-        spread = _variance(weights, self.expected)
+        spread = float(_variance(weights, self.expected))
         slope = self._slope(excess, decided, spread)
         found = share + slope / part * (weights - self.decided / decided) @ self.expected
         seen = self._seen(excess, share, slope, decided) / part**2
