@@ -97,8 +97,8 @@ class Worker(ThreadWorker):
         self.looked_at = 0.0
 
     def is_parent_alive(self) -> bool:
-        """gunicorn's own orphans keep the port, on which they accept nobody, for as long as clients keep their
-        connections, up to `graceful_timeout`. These give it back at once, and end as if they had been told to."""
+        """gunicorn's own orphans keep the port, on which they accept nobody, while their clients stay,
+        up to `graceful_timeout`. These give it back at once, and end as if they had been told to."""
         if super().is_parent_alive():
             return True
         self.alive = False
