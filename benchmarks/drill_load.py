@@ -147,7 +147,7 @@ class Load:
 
     def _exchange(
         self, session: requests.Session, method: str, path: str, body: Body | None = None
-    ) -> tuple[Exchange, Any]:
+    ) -> tuple[Exchange, Body | None]:
         sent, headers = time.monotonic(), {"X-Visitor": self.visitor}
         try:
             url = f"http://127.0.0.1:{self.port}{path}"

@@ -38,6 +38,17 @@ def test_slow_clients_take_nothing_away(product: Product, kind: str, number: int
             assert seconds(lambda: requests.post(f"{site}/api/predict", json=body, timeout=30), 201) < 2
 
 
+def test_slow_login_keeps_nobody_from_signing_in(product: Product) -> None:
+    first, then = SLOW["half of a body in chunks"]
+    first = first.replace(b"api/predict", b"admin/login/").replace(b"json", b"x-www-form-urlencoded")
+    session, login = requests.Session(), f"http://127.0.0.1:{product.web}/admin/login/"
+    session.get(login, timeout=30)
+    form = {"username": "nobody", "password": "wrong", "csrfmiddlewaretoken": session.cookies["csrftoken"]}
+    with slow_clients(product.web, 1, first, then):
+        time.sleep(1)  # by then a thread receives it
+        assert session.post(login, form, timeout=30).status_code == 200
+
+
 def read_all(client: socket.socket) -> bytes:
     client.settimeout(30)
     return client.makefile("rb").read()
