@@ -5,7 +5,7 @@ PYTHON ?= $(or $(wildcard $(VENV)/python),python3)
 # Where pip finds torch without gigabytes of CUDA; empty for PyPI only.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: run setup test lint screenshots loop-demo bench bench-scale bench-train wrk
+.PHONY: run setup test lint screenshots loop-demo bench bench-scale bench-train drills wrk
 
 run: .venv/web-and-ui
 	@exec $(VENV)/python manage.py serve
@@ -69,6 +69,11 @@ bench-scale: .venv/dev
 
 bench-train: .venv/dev
 	@$(VENV)/python -m benchmarks.training_speed
+
+# Breaks what make run starts in every way, one after the other, under a load: make drills [NAME="lock idle"
+# SECONDS=5]; python -m benchmarks.drills --help has the names.
+drills: .venv/dev
+	@$(VENV)/python -m benchmarks.drills $(NAME) $(if $(SECONDS),--seconds $(SECONDS))
 
 # In every look into var/screenshots; those that README and docs show, into docs/screenshots as well.
 screenshots: .venv/dev

@@ -2,18 +2,17 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
+from django.urls import reverse
 from unfold.forms import AuthenticationForm
 
 from predictions.api.rate import household
@@ -25,16 +24,22 @@ class BusyError(Exception):
     """Somebody else's password is being checked at this moment."""
 
 
-class Backend(ModelBackend):
-    def authenticate(
-        self,
-        request: HttpRequest | None,
-        username: str | None = None,
-        password: str | None = None,
-        **credentials: Any,  # noqa: ANN401
-    ) -> User | None:
+class OneAtATime:
+    """Refuses whoever signs in while another does, before anything else of the request is looked at: most
+    of a flood costs little."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST" or request.path != reverse(settings.LOGIN_URL):
+            return self.get_response(request)
+        try:
+            request.body  # noqa: B018  (who sends slowly must not keep others from signing in)
+        except UnreadablePostError as problem:
+            raise BadRequest("The body broke off.") from problem
         with only_one():
-            return super().authenticate(request, username, password, **credentials)
+            return self.get_response(request)
 
 
 @contextmanager

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "mnistsite.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "predictions.api.errors.ApiMiddleware",
+    "mnistsite.login.OneAtATime",
     "mnistsite.middleware.RefuseNul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -130,7 +131,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Wrong guesses of a password: see mnistsite/login.py.
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "mnistsite.login.Backend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever goes on guessing would lock it for ever

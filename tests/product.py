@@ -102,6 +102,9 @@ class Product:
         """Every process of this product: children, and the database, which is nobody's child."""
         return self.children() + self.database_processes()
 
+    def postmaster(self) -> psutil.Process:
+        return psutil.Process(int((self.var / "postgres" / "postmaster.pid").read_text().split()[0]))
+
     def database_processes(self) -> list[psutil.Process]:
         everyone = list(psutil.process_iter(["cmdline", "ppid"]))
         servers = {one.pid for one in everyone if str(self.var) in " ".join(one.info["cmdline"] or [])}

@@ -2,7 +2,9 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from mnistsite.login import only_one
 from tests.rows import operator
@@ -52,11 +54,14 @@ def test_the_right_password_forgets_the_wrong_ones(olive: User, client: Client) 
         assert sign_in(client, "a password") == 302
 
 
-def test_while_a_password_is_checked_another_is_not_waited_for(olive: User) -> None:
+def test_while_a_password_is_checked_another_is_neither_waited_for_nor_looked_at(olive: User) -> None:
     client = Client(raise_request_exception=False)
     form = {"username": "olive", "password": "a password"}
-    with only_one():
+    with only_one(), CaptureQueriesContext(connection) as queries:
+        assert client.get(LOGIN).status_code == 200
+        seen = len(queries)
         answer = client.post(LOGIN, form)
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert len(queries) == seen
     assert "signing in at this moment" in answer.content.decode()
     assert sign_in(client, "a password") == 302

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -23,9 +22,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 def server(product: Product) -> list[psutil.Process]:
-    postmaster = psutil.Process(
-        int((Path(product.var) / "postgres" / "postmaster.pid").read_text().split()[0])
-    )
+    postmaster = product.postmaster()
     return [postmaster, *postmaster.children()]
 
 

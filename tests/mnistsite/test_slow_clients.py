@@ -2,10 +2,8 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 import requests
@@ -13,21 +11,7 @@ import requests
 from mnistsite import gthread
 from tests.conftest import ONE
 from tests.product import Product
-
-PREDICT = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-SLOW = {
-    "nothing": (b"", b""),
-    "half a request line": (b"POST /api/pre", b""),
-    "half a head, a byte at a time": (PREDICT, b"X"),
-    "half a body": (PREDICT + b"Content-Length: 5000\r\n\r\n{", b""),
-    "half a body, a byte at a time": (PREDICT + b"Content-Length: 5000\r\n\r\n{", b" "),
-    "half of a large body": (PREDICT + b"Content-Length: 5000000\r\n\r\n{", b" "),
-    "half of a body in chunks": (PREDICT + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b""),
-    "no body, since it waits to be asked for one": (
-        PREDICT + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
-        b"",
-    ),
-}
+from tests.slow_clients import PREDICT, SLOW, slow_clients
 
 
 @pytest.fixture(scope="module")
@@ -35,32 +19,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One web process, with four threads."""
     with Product(tmp_path_factory.mktemp("product"), API_WORK="1000000") as product:
         yield product
-
-
-@contextmanager
-def slow_clients(product: Product, number: int, first: bytes, then: bytes) -> Iterator[list[socket.socket]]:
-    """So many that have sent `first`, and go on with `then` ten times a second."""
-    stopped = threading.Event()
-    with ExitStack() as stack:
-        clients = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", product.web))) for _ in range(number)
-        ]
-
-        def send_on() -> None:
-            while then and not stopped.wait(0.1):
-                for client in clients:
-                    with suppress(OSError):
-                        client.send(then)
-
-        for client in clients:
-            client.sendall(first)
-        sender = threading.Thread(target=send_on)
-        sender.start()
-        try:
-            yield clients
-        finally:
-            stopped.set()
-            sender.join()
 
 
 def seconds(ask: Callable[[], requests.Response], status: int) -> float:
@@ -73,11 +31,22 @@ def seconds(ask: Callable[[], requests.Response], status: int) -> float:
 @pytest.mark.parametrize("number", [8, 200])
 def test_slow_clients_take_nothing_away(product: Product, kind: str, number: int) -> None:
     site, body = f"http://127.0.0.1:{product.web}", {"strokes": ONE}
-    with slow_clients(product, number, *SLOW[kind]):
+    with slow_clients(product.web, number, *SLOW[kind]):
         for _ in range(3):
             assert seconds(lambda: requests.get(f"{site}/livez", timeout=30), 200) < 1
             assert seconds(lambda: requests.get(f"{site}/readyz", timeout=30), 200) < 2
             assert seconds(lambda: requests.post(f"{site}/api/predict", json=body, timeout=30), 201) < 2
+
+
+def test_slow_login_keeps_nobody_from_signing_in(product: Product) -> None:
+    first, then = SLOW["half of a body in chunks"]
+    first = first.replace(b"api/predict", b"admin/login/").replace(b"json", b"x-www-form-urlencoded")
+    session, login = requests.Session(), f"http://127.0.0.1:{product.web}/admin/login/"
+    session.get(login, timeout=30)
+    form = {"username": "nobody", "password": "wrong", "csrfmiddlewaretoken": session.cookies["csrftoken"]}
+    with slow_clients(product.web, 1, first, then):
+        time.sleep(1)  # by then a thread receives it
+        assert session.post(login, form, timeout=30).status_code == 200
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -87,7 +56,7 @@ def read_all(client: socket.socket) -> bytes:
 
 def test_half_a_head_is_given_up_in_time(product: Product) -> None:
     started = time.monotonic()
-    with slow_clients(product, 1, *SLOW["half a head, a byte at a time"]) as (client,):
+    with slow_clients(product.web, 1, *SLOW["half a head, a byte at a time"]) as (client,):
         answer = read_all(client)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "incomplete"
@@ -95,12 +64,12 @@ def test_half_a_head_is_given_up_in_time(product: Product) -> None:
 
 
 def test_head_without_an_end_is_refused(product: Product) -> None:
-    with slow_clients(product, 1, PREDICT + b"X: " + bytes(100_000), b"") as (client,):
+    with slow_clients(product.web, 1, PREDICT + b"X: " + bytes(100_000), b"") as (client,):
         assert read_all(client).startswith(b"HTTP/1.1 431 ")
 
 
 def test_more_idle_clients_than_are_kept_cost_the_oldest_their_connection(product: Product) -> None:
-    with slow_clients(product, gthread.MOST_WAITING + 10, b"", b"") as clients:
+    with slow_clients(product.web, gthread.MOST_WAITING + 10, b"", b"") as clients:
         assert requests.get(f"http://127.0.0.1:{product.web}/readyz", timeout=30).status_code == 200
         assert read_all(clients[0]) == b""
 
@@ -109,5 +78,5 @@ def test_two_requests_sent_at_once_are_answered_in_turn(product: Product) -> Non
     body = json.dumps({"strokes": ONE}).encode()
     request = PREDICT + b"Content-Length: %d\r\n\r\n" % len(body) + body
     last = request.replace(b"Host", b"Connection: close\r\nHost")
-    with slow_clients(product, 1, request + request + last, b"") as (client,):
+    with slow_clients(product.web, 1, request + request + last, b"") as (client,):
         assert read_all(client).count(b"HTTP/1.1 201 ") == 3

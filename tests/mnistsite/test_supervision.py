@@ -1,7 +1,5 @@
 """Processes that end by themselves are started again; a killed launcher's are ended by the next."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -47,8 +45,7 @@ def test_what_is_killed_comes_back_and_a_killed_launcher_leaves_nothing_to_the_n
         killed.kill()
         wait_until(partial(says, first, f"The {name} ended by itself with code -9"))
         wait_until(partial(first.running, program))
-    postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGKILL)
+    first.postmaster().kill()
     wait_until(partial(says, first, "The database ended by itself"))
     wait_until(partial(is_ready, first))
     orphans = first.children()
