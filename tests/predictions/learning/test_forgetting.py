@@ -124,6 +124,18 @@ def test_what_started_from_marked_weights_is_marked_too(line: ModelVersion) -> N
     assert grandchild.to_forget_since
 
 
+def test_version_whose_start_is_marked_while_it_trains_is_marked_too(small_version: ModelVersion) -> None:
+    row = accepted(small_version, digits(1, np.random.default_rng(0))[0][0], 1, visitor=TRAINER)
+    SplitRow.objects.assign()
+    data = bytes(small_version.weights.checkpoint)
+    start = ModelVersion.objects.register(data, dataset={"train": {str(row.pk): 1}})
+    delete_drawings_of(TRAINER)
+    assert start.to_forget_since is None, "as the training has read it"
+    made = ModelVersion.objects.register(data, parent=start)
+    made.refresh_from_db()
+    assert made.to_forget_since
+
+
 def test_the_job_makes_a_version_from_what_is_left_and_promotes_it(line: ModelVersion) -> None:
     delete_drawings_of(TRAINER)
     result = forgetting.forget(quiet, **QUICK)
