@@ -137,6 +137,6 @@ def test_the_worker_sends_what_is_queued_until_it_is_taken(receiver: Receiver) -
 
 def test_addresses_without_a_secret_are_an_error(settings: Any) -> None:
     settings.WEBHOOK_URLS, settings.WEBHOOK_SECRET = ["http://localhost/hook"], "short"
-    assert "mnistsite.E006" in {found.id for found in run_checks()}
+    assert "mnistsite.E007" in {found.id for found in run_checks()}
     settings.WEBHOOK_SECRET = SECRET
-    assert "mnistsite.E006" not in {found.id for found in run_checks()}
+    assert "mnistsite.E007" not in {found.id for found in run_checks()}
