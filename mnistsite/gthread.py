@@ -24,7 +24,7 @@ MOST_WAITING = 400  # connections whose request is not whole; one more, and the 
 PIECE = 65_536  # bytes received at a time
 END_OF_HEAD = b"\r\n\r\n"
 ASKS_WHETHER_ALIVE = b"GET /livez "
-# Bodies whose length is not known, or beyond all measure, and senders that wait for a word before they send one.
+# Bodies whose length is not known or beyond measure, and senders that wait for a word before they send one.
 UNKNOWN = re.compile(
     rb"\r\n(?:transfer-encoding[ \t]*:|expect[ \t]*:|content-length[ \t]*:[ \t]*\d{13})", re.IGNORECASE
 )

@@ -244,9 +244,8 @@ def another_training() -> Iterator[None]:
 
 @both_ways
 def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
-    with another_training():
-        with pytest.raises(TrainingRunsError):
-            make(quiet)
+    with another_training(), pytest.raises(TrainingRunsError):
+        make(quiet)
     assert ModelVersion.objects.get() == reviewed
     assert not sets
     make(quiet)  # and nothing is in the way of the next
