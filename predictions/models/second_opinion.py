@@ -25,7 +25,8 @@ class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
 
         Raises StaleRowError where the row is not that operator's to read, or not any more.
         """
-        waiting = Prediction.objects.all().for_second_opinion(by).select_for_update(of=("self",), no_key=True)
+        Prediction.objects.all().still_there([row.pk])  # waits for another's opinion, to find it then
+        waiting = Prediction.objects.all().for_second_opinion(by)
         seen = waiting.filter(pk=row.pk, row_version=expected_version).first()
         if seen is None:
             raise StaleRowError
