@@ -62,7 +62,7 @@ def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
     """The part that the answer hangs on most, and the answer without it; None where the ink has no parts, or
     the weights that gave the answer can't be asked any more."""
     predictor = find_predictor(prediction)
-    part = predictor and find_part(predictor, ink, prediction.strokes, prediction.digit)
+    part = find_part(predictor, ink, prediction.strokes, prediction.digit) if predictor else None
     if part is None:
         return None
     return {

@@ -206,8 +206,10 @@ class ModelVersion(models.Model):
     def follow_parent(self) -> None:
         """To be forgotten, where the parent was marked after the training had read its weights. Its row is
         locked: a deletion at this moment has marked it before, or finds this version later."""
+        if self.parent_id is None:
+            return
         parent = ModelVersion.objects.select_for_update(no_key=True).filter(pk=self.parent_id)
-        if parent.values_list("to_forget_since", flat=True).first():
+        if parent.values_list("to_forget_since", flat=True).get():
             self.mark_to_forget()
 
     @transaction.atomic
