@@ -107,6 +107,16 @@ def test_a_difference_is_open_until_somebody_decides_after_it(olive: User, otto:
     assert (opinion.truth, list(SecondOpinion.objects.all().open())) == (7, [])
 
 
+def test_a_difference_about_a_decision_that_was_taken_back_goes_to_the_queue_alone(
+    olive: User, otto: User
+) -> None:
+    row = once_read(olive, 1)
+    give(row, otto, 7)
+    row.undo(olive, expected_version=row.row_version)
+    assert list(SecondOpinion.objects.all().open()) == []
+    assert Prediction.objects.all().queue(otto, 5, []) == [row]
+
+
 def test_errors_are_counted_where_the_truth_is_settled(olive: User, otto: User) -> None:
     give(once_read(olive, 1), otto, 1)
     decided, found = once_read(olive, 1), once_read(olive, 7, NOT_BY_LOT)
