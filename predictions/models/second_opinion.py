@@ -45,8 +45,10 @@ class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
         return self.exclude(label=F("first_label"))
 
     def open(self) -> Self:
-        """Those that differ from the first operator's word, until somebody decides."""
-        return self.differing().exclude(prediction__reviewed_at__gt=F("at"))
+        """Those that differ from the first operator's word, until somebody decides. Where that word was taken
+        back, the queue asks for another."""
+        standing = self.differing().exclude(prediction__review_status="pending")
+        return standing.exclude(prediction__reviewed_at__gt=F("at"))
 
 
 def word(label: int | None) -> int:
