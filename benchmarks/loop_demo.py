@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,7 +249,7 @@ def learn_at_random(
     from predictions.models import SIDES, ModelVersion, Prediction
     from predictions.models.split import side_of
     from training.dataset import Digits
-    from training.finetune import FineTuning, steps_for
+    from training.finetune import FineTuning
     from training.recipe import make_checkpoint, split
 
     keys = chance.choice(sorted(truth), count, replace=False)
@@ -257,12 +257,12 @@ def learn_at_random(
     rows = Prediction.objects.filter(pk__in=labels).order_by("pk").only("visitor", "input")
     sides = np.array([side_of(row.visitor) for row in rows])
     everything = Digits(pictures.stack(row.input for row in rows), np.array([labels[row.pk] for row in rows]))
-    start = ModelVersion.objects.start()
+    start, tuning = ModelVersion.objects.start(), FineTuning.for_drawings(len(rows))
     assert start
     checkpoint = make_checkpoint(
         split(measured.mnist, {side: everything[sides == side] for side in SIDES}),
         start.checkpoint().network(),
-        FineTuning(steps=steps or steps_for(len(rows))),
+        replace(tuning, steps=steps or tuning.steps),
     )
     return int(measured.wrong(Predictor.from_bytes(dump(checkpoint))).sum())
 

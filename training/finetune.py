@@ -8,7 +8,7 @@ Pseudorehearsal").
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -36,9 +36,9 @@ class FineTuning:
     """The defaults were measured on people of whom other drawings were reviewed (docs/experiments.md)."""
 
     steps: int
+    drawings_share: float  # of each batch
     seed: int = 1
     batch: int = 256
-    drawings_share: float = 0.4  # of each batch
     learning_rate: float = 0.0007  # falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
@@ -46,10 +46,11 @@ class FineTuning:
     made_up: int = 3_000  # digits, and as many drawings that are none
     strength: Strength = MILD
 
-
-def steps_for(drawings: int) -> int:
-    """Few drawings would be learned by heart in steps that many need."""
-    return min(400 + drawings // 6, 1500)
+    @classmethod
+    def for_drawings(cls, count: int) -> Self:
+        """Few drawings, the hardest as a rule, would be learned by heart at MNIST's cost in the steps and the
+        share that many need."""
+        return cls(steps=min(400 + count // 6, 1500), drawings_share=min(max(0.05, count / 4000), 0.4))
 
 
 def finetune(

@@ -34,7 +34,7 @@ SECONDS_TO_WAIT = 2
 
 TOO_LARGE = "A picture's file may have 15 MB, and all that comes with it 1 MB."
 TOO_LARGE_TEXT = "The form's texts have more than 1 MB; send the picture as a file: curl -F image=@photo.jpg"
-VISITOR_IN_ADDRESS = "visitor: belongs into the header X-Visitor, since addresses are logged"
+VISITOR_IN_ADDRESS = "visitor: send it in the header X-Visitor, since addresses are logged"
 UNSUPPORTED = "Send a picture's file as image/… or in multipart/form-data, or send application/json."
 
 

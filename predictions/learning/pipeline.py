@@ -41,7 +41,7 @@ class Made(TypedDict):
 
 
 class Changes(TypedDict, total=False):
-    """To the defaults of training.finetune.FineTuning, and to the steps that the drawings ask for."""
+    """To the settings that training.finetune.FineTuning has for so many drawings."""
 
     steps: int
     seed: int
@@ -54,15 +54,15 @@ def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes:
     Raises ValueError where there are none, and as `make_version` does."""
     import torch
 
-    from training.finetune import FineTuning, steps_for
+    from training.finetune import FineTuning
 
     # The other processors are the visitors'. While they are busy, two threads take five times as long as one.
     torch.set_num_threads(1)
     parent = ModelVersion.objects.start()
     if parent is None:
         raise ValueError("There is no version to start from: run manage.py setup.")
-    start, usual = parent.checkpoint().network(), steps_for(Prediction.objects.all().may_teach().count())
-    tuning = replace(FineTuning(usual), **changes)
+    start, drawings = parent.checkpoint().network(), Prediction.objects.all().may_teach().count()
+    tuning = replace(FineTuning.for_drawings(drawings), **changes)
     return make_version(report, start, tuning, parent=parent, data_dir=data_dir)
 
 

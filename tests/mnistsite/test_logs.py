@@ -16,10 +16,10 @@ from predictions.models import ModelVersion
 from tests import rows
 from tests.conftest import ONE
 
-VISITOR = uuid.uuid4()
+VISITOR = uuid.UUID("6f1c6f0e-1111-4222-8333-444455556666")
 
 
-@pytest.mark.parametrize("given", ["abc-123", str(uuid.uuid4())])
+@pytest.mark.parametrize("given", ["abc-123", str(uuid.UUID("6f1c6f0e-1111-4222-8333-444455556666"))])
 def test_request_keeps_the_id_that_the_proxy_gave(
     client: Client, db: None, caplog: pytest.LogCaptureFixture, given: str
 ) -> None:

@@ -13,7 +13,7 @@ from training.finetune import FineTuning
 from training.train import Progress, count_steps
 
 TINY = replace(samples.TINY, epochs=1)
-CLOSING = FineTuning(steps=3, batch=64, made_up=64)
+CLOSING = FineTuning(steps=3, drawings_share=0.25, batch=64, made_up=64)
 
 
 @cache

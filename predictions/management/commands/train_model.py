@@ -16,15 +16,14 @@ from predictions.models import GateClosedError, ModelVersion, Prediction
 class Command(BaseCommand):
     help = (
         "Trains a model on MNIST, made-up and reviewed drawings, stores it as a model version, and compares "
-        "it with the active one. Where drawings have been reviewed, the active version is fine-tuned on them."
+        "it with the active one. Where drawings have been reviewed, the weights that its line began with are "
+        "fine-tuned on them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         from training.train import Settings
 
-        parser.add_argument(
-            "--from-scratch", action="store_true", help="do not start from the active version"
-        )
+        parser.add_argument("--from-scratch", action="store_true", help="start from random weights")
         parser.add_argument("--steps", type=int, help="of fine-tuning; by default as the drawings ask for")
         parser.add_argument("--epochs", type=int, default=Settings.epochs, help="from scratch: %(default)s")
         parser.add_argument("--seed", type=int, default=Settings.seed, help="default: %(default)s")

@@ -37,7 +37,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample instead of MNIST, and a tiny network: everything else is real."""
     monkeypatch.setattr(dataset, "load_mnist", lambda folder: samples.mnist())
     monkeypatch.setattr(train, "Settings", Tiny)
-    monkeypatch.setattr(recipe, "CLOSING", FineTuning(steps=3, batch=64, made_up=64))
+    monkeypatch.setattr(recipe, "CLOSING", FineTuning(steps=3, drawings_share=0.25, batch=64, made_up=64))
 
 
 def run(*options: str) -> str:

@@ -158,7 +158,7 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> list[recipe.Sets]:
         return original(sets, *arguments, **options)
 
     monkeypatch.setattr(recipe, "make_checkpoint", note)
-    monkeypatch.setattr(recipe, "CLOSING", FineTuning(**QUICK))
+    monkeypatch.setattr(recipe, "CLOSING", FineTuning(drawings_share=0.25, **QUICK))
     return given
 
 
