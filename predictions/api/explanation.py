@@ -12,7 +12,7 @@ from classifier.ink import Ink
 from classifier.parts import Mask
 from classifier.stored_picture import encode
 from predictions import pictures, serving
-from predictions.models import Prediction, UnreadableWeightsError
+from predictions.models import Prediction, Weights
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
@@ -60,7 +60,7 @@ def crop(ink: Ink) -> Ink:
 
 def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
     """The part that the answer hangs on most, and the answer without it; None where the ink has no parts, or
-    the weights that gave the answer can't be asked any more."""
+    the weights that gave the answer are erased."""
     predictor = find_predictor(prediction)
     part = find_part(predictor, ink, prediction.strokes, prediction.digit) if predictor else None
     if part is None:
@@ -78,13 +78,10 @@ def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
 def find_predictor(prediction: Prediction) -> "Predictor | None":
     """Of the version that gave the answer, which need not be the active one; None where its weights are
     erased, since they had learned from a drawing that was deleted."""
-    active = serving.active()
-    if active.version.pk == prediction.model_version.pk:
+    active, version = serving.active(), prediction.model_version
+    if active.version.pk == version.pk:
         return active.predictor
-    try:
-        return prediction.model_version.predictor()
-    except UnreadableWeightsError:
-        return None
+    return version.predictor() if Weights.objects.filter(version=version).exists() else None
 
 
 def colour(ink: Ink, mask: Mask) -> Ink:
