@@ -111,9 +111,9 @@ def by_parts(predictor: Predictor, strokes: Strokes, digit: int, *, sent: bool =
     """Each pixel's score is that of the best part that it is in."""
     ink = render_strokes(strokes)
     large = np.full(ink.shape, -1.0)
-    if variants := find_variants(ink, strokes if sent else None):
-        _, values = weigh(predictor, variants, digit)
-        for variant, value in zip(variants, values.tolist(), strict=True):
+    variants = list(find_variants(ink, strokes if sent else None))
+    if weighed := weigh(predictor, variants, digit):
+        for variant, value in zip(variants, weighed[1].tolist(), strict=True):
             large[variant.mask] = np.maximum(large[variant.mask], value)
     return reduce(large, ink)
 

@@ -4,7 +4,7 @@ Parts are pieces of strokes where strokes were sent, else patches of ink. Each i
 remains is read like any drawing, all in one batch: whoever draws it again without that part gets that answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,33 +49,34 @@ class Variant(NamedTuple):
 def find_part(predictor: "Predictor", ink: Ink, strokes: Strokes | None, digit: int) -> Part | None:
     """The part without which the drawing looks most like another digit than `digit`, small parts before large
     ones; None where the drawing is too small to have parts."""
-    variants = find_variants(ink, strokes)
-    if not variants:
+    weighed = weigh(predictor, find_variants(ink, strokes), digit)
+    if weighed is None:
         return None
-    inputs, values = weigh(predictor, variants, digit)
+    inputs, values = weighed
     best = int(values.argmax())
-    return Part(variants[best].mask, inputs[best], predictor.read(inputs[best][None])[0])
+    mask = next(islice(find_variants(ink, strokes), best, None)).mask
+    return Part(mask, inputs[best], predictor.read(inputs[best][None])[0])
 
 
 def weigh(
-    predictor: "Predictor", variants: list[Variant], digit: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The variants' inputs; and how much each looks like another digit, less the share that is left out."""
-    inputs = np.stack([to_input(variant.rest) for variant in variants])
+    predictor: "Predictor", variants: Iterable[Variant], digit: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | None:
+    """The variants' inputs; and how much each looks like another digit, less the share that is left out. Each
+    variant is let go when its input is made: of a large picture, it has two million bytes."""
+    made = [(to_input(variant.rest), variant.share) for variant in variants]
+    if not made:
+        return None
+    inputs = np.stack([pixels for pixels, _ in made])
     others, not_a_digit = predictor.probabilities(inputs)
     others[:, digit] = 0
     likeness = others.max(axis=1) * (1 - not_a_digit)
-    return inputs, likeness - [variant.share for variant in variants]
+    return inputs, likeness - [share for _, share in made]
 
 
-def find_variants(ink: Ink, strokes: Strokes | None) -> list[Variant]:
-    return list(islice(_variants(ink, strokes), MOST))
-
-
-def _variants(ink: Ink, strokes: Strokes | None) -> Iterator[Variant]:
+def find_variants(ink: Ink, strokes: Strokes | None) -> Iterator[Variant]:
     if strokes and sum(map(len, strokes)) <= MOST_POINTS:
-        return _without_pieces(strokes)
-    return _without_patches(ink)
+        return islice(_without_pieces(strokes), MOST)
+    return islice(_without_patches(ink), MOST)
 
 
 # Pieces of strokes

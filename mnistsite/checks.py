@@ -26,12 +26,12 @@ def production_secrets(app_configs: Any, **kwargs: Any) -> list[Error]:  # noqa:
         ),
         "E003": (_has_default_database_password(), "DATABASE_URL", "a URL with a password of its own"),
         "E004": (_has_default_admin_password(), "DJANGO_SUPERUSER_PASSWORD", "a password of its own"),
+        "E005": (settings.DEBUG, "DEBUG", "false: error pages show the site's insides"),
         "E006": (
             given.API_KEYS_REQUIRED and not given.PAGE_SECRET,
             "PAGE_SECRET",
             "a random text, the same for the page, which has no other key",
         ),
-        "E005": (settings.DEBUG, "DEBUG", "false: error pages show the site's insides"),
     }
     return [
         Error(

@@ -24,8 +24,10 @@ MOST_WAITING = 400  # connections whose request is not whole; one more, and the 
 PIECE = 65_536  # bytes received at a time
 END_OF_HEAD = b"\r\n\r\n"
 ASKS_WHETHER_ALIVE = b"GET /livez "
-# Bodies whose length is not known, and senders that wait for a word before they send one.
-UNKNOWN = re.compile(rb"\r\n(?:transfer-encoding|expect)[ \t]*:", re.IGNORECASE)
+# Bodies whose length is not known or beyond measure, and senders that wait for a word before they send one.
+UNKNOWN = re.compile(
+    rb"\r\n(?:transfer-encoding[ \t]*:|expect[ \t]*:|content-length[ \t]*:[ \t]*\d{13})", re.IGNORECASE
+)
 LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -158,12 +160,16 @@ class Worker(ThreadWorker):
             conn.close()
 
     def hand_over(self, conn: Connection) -> None:
-        """To a thread; a large request when fewer than half of them receive one."""
-        if conn.is_large and self.large_in_threads >= self.cfg.threads // 2:
+        """To a thread, or to those that wait for one."""
+        if conn.is_large and not self.may_take_large():
             self.large.append(conn)
             return
         self.large_in_threads += conn.is_large
         super().enqueue_req(conn)
+
+    def may_take_large(self) -> bool:
+        """Whether fewer than half of the threads receive a large request."""
+        return bool(self.large_in_threads < self.cfg.threads // 2)
 
     def handle(self, conn: Connection) -> Any:  # noqa: ANN401
         """In the thread: gunicorn goes on from what has been received."""
@@ -177,7 +183,7 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: Connection, done: "Future[Any]") -> None:
         self.large_in_threads -= conn.is_large
         super().finish_request(conn, done)
-        if self.large:
+        if self.large and self.may_take_large():
             self.hand_over(self.large.popleft())
 
     def murder_pending(self) -> None:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+UUID = r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"
 # PostgreSQL's details of an error hold the whole row, its drawing included.
 PRIVATE = [
     (re.compile(r"^(DETAIL|CONTEXT):.*", re.MULTILINE), r"\1: (left out)"),
-    (re.compile(r"(visitor\W{1,6})[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE), r"\1…"),
+    (re.compile(rf"(visitor\W{{1,6}}(?:UUID\W{{1,2}})?){UUID}", re.IGNORECASE), r"\1…"),
 ]
 
 

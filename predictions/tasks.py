@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
@@ -17,7 +18,7 @@ from procrastinate.jobs import Status
 from procrastinate.worker import Worker
 
 from predictions import own_process
-from predictions.models import AlreadyQueuedError, Job, webhook
+from predictions.models import AlreadyQueuedError, Job, Prediction, webhook
 from predictions.models.job import ReportProgress
 from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
@@ -57,9 +58,9 @@ def do(context: JobContext, job_id: int) -> None:
     job = Job.objects.with_state().get(pk=job_id)
     job.report(0.0, "started")
     try:
-        job.result = own_process.call(WORK[Job.Kind(job.kind)], reporter(context, job), **job.arguments)
+        result = own_process.call(WORK[Job.Kind(job.kind)], reporter(context, job), **job.arguments)
         connect_again_if_lost()
-        job.save(update_fields=["result"])
+        keep(job, result)
         job.report(1.0, "done")
     except (JobAborted, *LOST) as error:
         connect_again_if_lost()
@@ -70,6 +71,17 @@ def do(context: JobContext, job_id: int) -> None:
     except Exception as error:
         job.report(job.progress, f"failed: {error}"[:500])
         raise
+
+
+@transaction.atomic
+def keep(job: Job, result: Any) -> None:  # noqa: ANN401
+    """A replay names drawings, and some may have been deleted while it ran."""
+    if job.kind == Job.Kind.REPLAY:
+        drawings = {UUID(drawing["id"]): drawing for drawing in result["drawings"]}
+        left = Prediction.objects.all().still_there(drawings)
+        result |= {"drawings": [drawing for key, drawing in drawings.items() if key in left]}
+    job.result = result
+    job.save(update_fields=["result"])
 
 
 def reporter(context: JobContext, job: Job) -> ReportProgress:

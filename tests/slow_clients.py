@@ -13,6 +13,10 @@ SLOW = {
     "half a body": (PREDICT + b"Content-Length: 5000\r\n\r\n{", b""),
     "half a body, a byte at a time": (PREDICT + b"Content-Length: 5000\r\n\r\n{", b" "),
     "half of a large body": (PREDICT + b"Content-Length: 5000000\r\n\r\n{", b" "),
+    "half of a body that would be larger than any": (
+        PREDICT + b"Content-Length: 9999999999999\r\n\r\n{",
+        b" ",
+    ),
     "half of a body in chunks": (PREDICT + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b""),
     "no body, since it waits to be asked for one": (
         PREDICT + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",

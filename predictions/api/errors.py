@@ -44,6 +44,8 @@ def error(status: int, code: str, message: str) -> JsonResponse:
     response = JsonResponse({"error": {"code": code, "message": message}}, status=status)
     if status == 503:
         response["Retry-After"] = str(SECONDS_TO_RETRY)
+    if status == 401:  # HTTP wants it
+        response["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -12,7 +12,7 @@ from classifier.ink import Ink
 from classifier.parts import Mask
 from classifier.stored_picture import encode
 from predictions import pictures, serving
-from predictions.models import Prediction
+from predictions.models import Prediction, Weights
 
 if TYPE_CHECKING:
     from classifier.predictor import Predictor
@@ -59,8 +59,10 @@ def crop(ink: Ink) -> Ink:
 
 
 def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
-    """The part that the answer hangs on most, and the answer without it; None where the ink has no parts."""
-    part = find_part(find_predictor(prediction), ink, prediction.strokes, prediction.digit)
+    """The part that the answer hangs on most, and the answer without it; None where the ink has no parts, or
+    the weights that gave the answer are erased."""
+    predictor = find_predictor(prediction)
+    part = find_part(predictor, ink, prediction.strokes, prediction.digit) if predictor else None
     if part is None:
         return None
     return {
@@ -73,11 +75,13 @@ def without_part(prediction: Prediction, ink: Ink) -> dict[str, Any] | None:
     }
 
 
-def find_predictor(prediction: Prediction) -> "Predictor":
-    """Of the version that gave the answer, which need not be the active one."""
-    active = serving.active()
-    same = active.version.pk == prediction.model_version.pk
-    return active.predictor if same else prediction.model_version.predictor()
+def find_predictor(prediction: Prediction) -> "Predictor | None":
+    """Of the version that gave the answer, which need not be the active one; None where its weights are
+    erased, since they had learned from a drawing that was deleted."""
+    active, version = serving.active(), prediction.model_version
+    if active.version.pk == version.pk:
+        return active.predictor
+    return version.predictor() if Weights.objects.filter(version=version).exists() else None
 
 
 def colour(ink: Ink, mask: Mask) -> Ink:

@@ -8,7 +8,8 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
@@ -77,11 +78,13 @@ class Limit:
         return max(0.0, account.debt - (now - account.at) * self.rate)
 
     def _forget_the_paid(self, now: float) -> None:
-        """Later than the debt is paid, or what the other processes counted meanwhile would not be learned."""
-        while (oldest := next(iter(self.accounts.values()))).at < now - SECONDS_KEPT:
-            if self._owed(oldest, now):
-                break
-            del self.accounts[next(iter(self.accounts))]
+        """Later than the debt is paid, or what the other processes counted meanwhile would not be learned.
+        Two of the oldest for each that comes, so that they become fewer; who owes still goes to the end."""
+        for name in list(islice(self.accounts, 2)):
+            if self.accounts[name].at < now - SECONDS_KEPT:
+                account = self.accounts.pop(name)
+                if self._owed(account, now):
+                    self.accounts[name] = account
 
     def _share(self, now: float) -> None:
         """While the database is away, each process limits alone."""
@@ -139,8 +142,12 @@ def sender(request: HttpRequest) -> str:
 
 @lru_cache(10_000)
 def household(address: str) -> str:
-    """The address; of IPv6 the first of its /64, which its owner can fill at will. Raises ValueError."""
-    return str(ip_network((address, 64 if ":" in address else 32), strict=False)[0])
+    """The address; of IPv6 the first of its /64, which its owner can fill at will, unless it is one of IPv4
+    that a server of both writes so. Raises ValueError."""
+    found = ip_address(address)
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or ip_network((found, 64), strict=False)[0])
+    return str(found)
 
 
 work = Limit("work", settings.API_WORK * SECONDS_AT_ONCE, SECONDS_AT_ONCE)  # milliseconds

@@ -105,7 +105,8 @@ class ExplanationOut(Schema):
     input: str = Field(description="The centre of mass in the middle of 28×28 pixels.")
     without: WithoutOut | None = Field(
         description="The answer without the piece of a stroke, or patch of ink, that it hangs on most: what "
-        "remains looks most like another digit. Null where the drawing is too small to have parts."
+        "remains looks most like another digit. Null where the drawing is too small to have parts, or the "
+        "weights that read it are erased."
     )
 
 

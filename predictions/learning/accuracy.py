@@ -2,12 +2,15 @@
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Avg, Case, Count, F, FloatField, Q, QuerySet, Value, When
 from django.db.models.functions import Floor, Ln
+from django.utils import timezone
 
 from predictions.intervals import Cells, Interval, expect, wilson
 from predictions.models import NOT_A_DIGIT, Prediction
@@ -99,8 +102,13 @@ def in_cells(rows: QuerySet[Prediction]) -> Any:  # noqa: ANN401  (django-stubs 
 
 
 def count_drawings() -> Any:  # noqa: ANN401
-    rows = in_cells(Prediction.objects.filter(superseded=False))
-    return rows.annotate(rows=Count("*"), sure=Avg("confidence"))
+    """Retention keeps what was accepted, most of which looked wrong: of older drawings only the sample is
+    left as the lot drew it."""
+    drawn = Prediction.objects.filter(superseded=False)
+    if days := settings.RETENTION_DAYS:
+        whole = Q(created_at__gte=timezone.now() - timedelta(days=days))
+        drawn = drawn.filter(whole | Q(selected_by=Prediction.SelectedBy.RANDOM))
+    return in_cells(drawn).annotate(rows=Count("*"), sure=Avg("confidence"))
 
 
 def count_decided() -> Any:  # noqa: ANN401

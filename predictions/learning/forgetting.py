@@ -25,28 +25,38 @@ class Forgotten(TypedDict):
 def forget(report: ReportProgress, data_dir: Path | None = None, **changes: Unpack[Changes]) -> Forgotten:
     """Where the active version is to be forgotten, make one from all drawings that are left, and promote it
     if the gate lets it pass. FORGET_DAYS after their drawing was deleted, weights are erased whatever the
-    gate says: the version that fine-tuning starts from answers then.
+    gate says, or the training has failed: the version that fine-tuning starts from answers then.
 
     Raises as `fine_tune` does.
     """
     active = ModelVersion.objects.active()
     replaced_by = None
-    if active and active.to_forget_since:
-        replaced_by = replace(fine_tune(report, data_dir, **changes))
-    return {"replaced_by": replaced_by, "erased": erase_weights()}
+    try:
+        if active and active.to_forget_since:
+            replaced_by = promote(fine_tune(report, data_dir, **changes))
+    finally:
+        replaced_by = step_back() or replaced_by
+        erased = erase_weights()
+    return {"replaced_by": replaced_by, "erased": erased}
 
 
-def replace(made: Made) -> str | None:
-    """The name of the version that answers now; None where the gate has closed, and there is time left."""
+def promote(made: Made) -> str | None:
+    """The name of the version that answers now; None where the gate has closed."""
     version = ModelVersion.objects.get(name=made["version"])
     try:
         version.promote(reason=REASON)
     except GateClosedError:
-        if not expired().filter(active=True).exists():
-            return None
-        version = ModelVersion.objects.get(name=made["parent"])
-        version.promote(reason=REASON, override=True)
+        return None
     return version.name
+
+
+def step_back() -> str | None:
+    """The name of the version that answers now, where the one that did had no time left; else None."""
+    start = ModelVersion.objects.start()
+    if start is None or not expired().filter(active=True).exists():
+        return None
+    start.promote(reason=REASON, override=True)
+    return start.name
 
 
 def erase_weights() -> list[str]:

@@ -44,9 +44,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         from procrastinate.exceptions import AlreadyEnqueued
 
         job = self.create(kind=kind, requested_by=by, arguments=arguments)
-        # Two of a kind never run at the same time, but for replays; and the same work waits only once.
+        # Two of a kind never run at the same time, but for replays; nor do a training and a forgetting, which
+        # trains. And the same work waits only once.
         work = " ".join([kind, *map(str, arguments.values())])
-        lock = work if kind == Job.Kind.REPLAY else kind
+        lock = {Job.Kind.REPLAY: work, Job.Kind.FORGET: Job.Kind.TRAIN}.get(Job.Kind(kind), kind)
         task = app.configure_task("predictions.tasks.do", lock=lock, queueing_lock=work)
         try:
             with transaction.atomic():

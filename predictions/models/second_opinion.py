@@ -25,7 +25,8 @@ class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
 
         Raises StaleRowError where the row is not that operator's to read, or not any more.
         """
-        waiting = Prediction.objects.all().for_second_opinion(by).select_for_update(of=("self",), no_key=True)
+        Prediction.objects.all().still_there([row.pk])  # waits for another's opinion, to find it then
+        waiting = Prediction.objects.all().for_second_opinion(by)
         seen = waiting.filter(pk=row.pk, row_version=expected_version).first()
         if seen is None:
             raise StaleRowError
@@ -44,8 +45,10 @@ class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
         return self.exclude(label=F("first_label"))
 
     def open(self) -> Self:
-        """Those that differ from the first operator's word, until somebody decides."""
-        return self.differing().exclude(prediction__reviewed_at__gt=F("at"))
+        """Those that differ from the first operator's word, until somebody decides. Where that word was taken
+        back, the queue asks for another."""
+        standing = self.differing().exclude(prediction__review_status="pending")
+        return standing.exclude(prediction__reviewed_at__gt=F("at"))
 
 
 def word(label: int | None) -> int:

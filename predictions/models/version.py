@@ -104,6 +104,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             code_version=metrics["code_version"],
             **facts,
         )
+        version.follow_parent()
         announce("training", version=version.name, parent=version.parent and version.parent.name)
         Weights.objects.create(version=version, checkpoint=data, sha256=hashlib.sha256(data).hexdigest())
         return version
@@ -201,6 +202,15 @@ class ModelVersion(models.Model):
         ModelVersion.objects.filter(pk=self.pk, to_forget_since=None).update(to_forget_since=timezone.now())
         for child in self.children.filter(to_forget_since=None):
             child.mark_to_forget()
+
+    def follow_parent(self) -> None:
+        """To be forgotten, where the parent was marked after the training had read its weights. Its row is
+        locked: a deletion at this moment has marked it before, or finds this version later."""
+        if self.parent_id is None:
+            return
+        parent = ModelVersion.objects.select_for_update(no_key=True).filter(pk=self.parent_id)
+        if parent.values_list("to_forget_since", flat=True).get():
+            self.mark_to_forget()
 
     @transaction.atomic
     def promote(

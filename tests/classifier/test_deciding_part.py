@@ -1,6 +1,7 @@
 """The part that an answer hangs on, of drawings by people."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -64,6 +65,17 @@ def test_enlarged_picture_has_the_same_part(predictor: Predictor) -> None:
     _, of_large = find(predictor, large, None)
     assert of_large.reading.digit == part.reading.digit
     assert (of_large.mask[40:-40:3, 40:-40:3] == part.mask).mean() > 0.98
+
+
+def test_large_picture_takes_the_memory_of_a_few_copies_and_not_of_one_for_each_part(
+    predictor: Predictor,
+) -> None:
+    ink = np.pad(render_strokes(DRAWINGS[1]).repeat(3, axis=0).repeat(3, axis=1), 40)
+    tracemalloc.start()
+    find(predictor, ink, None)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 25 * ink.nbytes
 
 
 @pytest.mark.parametrize("strokes", [[[(3, 3)]], [[(3, 3), (3, 3)]]])

@@ -67,7 +67,13 @@ def test_failing_row_is_not_logged(version: ModelVersion, formatter: logging.For
 
 
 @pytest.mark.parametrize(
-    "text", [f"/api/stats?visitor={VISITOR}", f"X-Visitor: {VISITOR}", f"{{'visitor': '{VISITOR}'}}"]
+    "text",
+    [
+        f"/api/stats?visitor={VISITOR}",
+        f"X-Visitor: {VISITOR}",
+        f"{{'visitor': '{VISITOR}'}}",
+        str({"visitor": VISITOR}),
+    ],
 )
 def test_visitor_is_redacted(text: str) -> None:
     assert str(VISITOR) not in redact(text)

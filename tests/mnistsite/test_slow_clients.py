@@ -80,3 +80,18 @@ def test_two_requests_sent_at_once_are_answered_in_turn(product: Product) -> Non
     last = request.replace(b"Host", b"Connection: close\r\nHost")
     with slow_clients(product.web, 1, request + request + last, b"") as (client,):
         assert read_all(client).count(b"HTTP/1.1 201 ") == 3
+
+
+def test_large_bodies_are_received_in_the_order_in_which_they_came(product: Product) -> None:
+    site, large = f"http://127.0.0.1:{product.web}", PREDICT + b"Content-Length: 200000\r\n\r\n{"
+    with ExitStack() as stack:
+        stack.enter_context(slow_clients(product.web, 1, large, b""))
+        (second,) = stack.enter_context(slow_clients(product.web, 1, large, b""))
+        requests.get(f"{site}/livez", timeout=30)
+        (whole,) = stack.enter_context(slow_clients(product.web, 1, large + bytes(199_999), b""))
+        requests.get(f"{site}/livez", timeout=30)
+        stack.enter_context(slow_clients(product.web, 1, large, b""))
+        assert requests.get(f"{site}/readyz", timeout=30).status_code == 200
+        second.close()
+        whole.settimeout(5)
+        assert whole.recv(100).startswith(b"HTTP/1.1 400 ")

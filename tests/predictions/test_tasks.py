@@ -379,3 +379,30 @@ def test_job_of_a_dead_worker_ends_where_another_waits_to_do_the_same(version: M
     work("timetable")
     assert (reloaded(dead).state, reloaded(waiting).state) == ("failed", "todo")
     assert "another waits" in reloaded(dead).message
+
+
+def test_forgetting_waits_for_a_training_and_a_training_for_it() -> None:
+    train, forget, replay = (
+        Job.objects.start(kind) for kind in (Job.Kind.TRAIN, Job.Kind.FORGET, Job.Kind.REPLAY)
+    )
+    locks = [job.queued.lock for job in (train, forget, replay) if job.queued]
+    assert locks[0] == locks[1] != locks[2]
+
+
+def replay_while_all_is_deleted(report: ReportProgress, version: str) -> dict[str, Any]:
+    from predictions.learning.replay import replay
+
+    result = replay(report, version)
+    assert result["drawings"]
+    Prediction.objects.all().erase()
+    return result
+
+
+def test_replay_does_not_name_what_was_deleted_while_it_ran(
+    busy: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tasks.WORK, Job.Kind.REPLAY, f"{__name__}.replay_while_all_is_deleted")
+    job = Job.objects.start(Job.Kind.REPLAY, version=busy.name)
+    work()
+    assert result_of(job)["changed"]
+    assert result_of(job)["drawings"] == []

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from predictions.models import ModelVersion
+from predictions.models import ModelVersion, Weights
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no model version {version!r}.")
         try:
             file.write_bytes(found.weights.sound_checkpoint())
-        except ValueError as error:
+        except (ValueError, Weights.DoesNotExist) as error:
             raise CommandError(f"{version} is not exported: {error}") from error
         except OSError as error:
             raise CommandError(f"{file} can't be written: {error.strerror}.") from error

@@ -169,6 +169,13 @@ def test_damaged_weights_are_not_exported(version: ModelVersion, tmp_path: Any) 
     assert not (tmp_path / "weights").exists()
 
 
+def test_weights_that_were_erased_are_not_exported(version: ModelVersion, tmp_path: Any) -> None:
+    Weights.objects.filter(version=version).delete()
+    with pytest.raises(CommandError, match="is not exported"):
+        call_command("export_model", version.name, str(tmp_path / "weights"))
+    assert not (tmp_path / "weights").exists()
+
+
 def test_weights_without_a_hash_are_read(post: Post, version: ModelVersion) -> None:
     """As the release before registers them, where it runs again after a rollback."""
     Weights.objects.update(sha256="")

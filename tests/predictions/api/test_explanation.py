@@ -57,6 +57,17 @@ def explain(client: Client, prediction: dict[str, Any]) -> dict[str, Any]:
     return steps
 
 
+def test_drawing_is_explained_when_the_weights_that_read_it_are_erased(client: Client, post: Post) -> None:
+    prediction = post("predict", {"strokes": SEVEN}).json()
+    read_by = ModelVersion.objects.get()
+    other = ModelVersion.objects.register(bytes(read_by.weights.checkpoint))
+    other.promote(reason="for the test", override=True)
+    read_by.weights.delete()
+    steps = explain(client, prediction)
+    assert steps["input"] == prediction["input"]
+    assert steps["without"] is None
+
+
 @pytest.mark.parametrize("body", [{"strokes": SEVEN}, {"image": png(SEVEN)}])
 def test_without_the_orange_part_the_model_reads_what_is_named(
     client: Client, post: Post, body: dict[str, object]

@@ -45,7 +45,8 @@ def code(answer: Any) -> tuple[int, str]:
 def test_everybody_may_call_unless_keys_are_required(client: Client, settings: Any) -> None:
     assert predict(client).status_code == 201
     settings.API_KEYS_REQUIRED = True
-    assert code(predict(client)) == (401, "no_key")
+    refused = predict(client)
+    assert (code(refused), refused["WWW-Authenticate"]) == ((401, "no_key"), "Bearer")
     assert predict(client, **bearer(make("predict"))).status_code == 201
 
 

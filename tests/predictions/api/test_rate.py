@@ -63,6 +63,17 @@ def test_who_owes_is_not_forgotten_and_who_has_paid_is(db: None, clock: list[flo
     assert limit.accounts.keys() == {HOUSE}
 
 
+def test_who_owes_for_long_keeps_no_one_else_in_memory(db: None, clock: list[float]) -> None:
+    (limit,) = limits(1)
+    limit.spend("large", 1e9)
+    for number in range(10):
+        limit.spend(f"small {number}", 1)
+    clock[0] += rate.SECONDS_KEPT + 1
+    for _ in range(10):
+        limit.spend(HOUSE, 1)
+    assert limit.accounts.keys() == {"large", HOUSE}
+
+
 def test_work_in_all_processes_together_is_limited(db: None, clock: list[float]) -> None:
     """40 in each of four: 160 ms a second together, of which 100 are allowed."""
     processes = limits(4)
@@ -153,8 +164,14 @@ def test_costly_request_counts_more_than_a_cheap_one(post: Post, client: Client)
 
 @pytest.mark.parametrize(
     ("address", "same"),
-    [("2001:db8::1", "2001:db8::ffff"), ("192.0.2.1", "192.0.2.1"), ("", "")],
+    [
+        ("2001:db8::1", "2001:db8::ffff"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1", "::ffff:192.0.2.1"),
+        ("", ""),
+    ],
 )
 def test_a_household_counts_as_one(rf: Any, address: str, same: str) -> None:
     one, other = (rate.sender(rf.get("/", REMOTE_ADDR=it)) for it in (address, same))
-    assert one == other != rate.sender(rf.get("/", REMOTE_ADDR="2001:db8:0:1::1"))
+    strangers = (rate.sender(rf.get("/", REMOTE_ADDR=it)) for it in ("2001:db8:0:1::1", "::ffff:192.0.2.2"))
+    assert one == other not in strangers

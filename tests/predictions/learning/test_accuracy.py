@@ -1,14 +1,18 @@
 """Accuracy by version, from the rows of the log."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from predictions.intervals import wilson
 from predictions.learning.accuracy import accuracies, count
+from predictions.learning.retention import delete_expired
 from predictions.models import Prediction, SecondOpinion
 from tests import rows
+from tests.predictions.learning.test_pipeline import quiet
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +48,22 @@ def test_confidences_of_all_drawings_narrow_the_interval(olive: User) -> None:
     [figures] = count().values()
     (low, high), (plain_low, plain_high) = figures.powered, figures.plain
     assert high - low < 0.8 * (plain_high - plain_low)
+
+
+def test_retention_keeps_what_looked_wrong_and_moves_no_interval(olive: User, settings: Any) -> None:
+    settings.RETENTION_DAYS = 90
+    old: dict[str, Any] = {"created_at": timezone.now() - timedelta(days=100)}
+    for _ in range(360):
+        rows.prediction(confidence=0.999, **old)
+    for _ in range(40):
+        decided(olive, 1, "suspicion", confidence=0.6, **old)
+    for number in range(60):
+        decided(olive, 7 if number < 2 else 1, confidence=0.6 if number < 6 else 0.999, **old)
+    [before] = count().values()
+    assert delete_expired(quiet)["deleted"] == 360
+    [after] = count().values()
+    assert after.plain == before.plain
+    assert after.powered == pytest.approx(before.powered, abs=0.03)
 
 
 def test_an_error_that_no_second_operator_has_seen_may_be_the_operators(olive: User) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from predictions.learning import forgetting
 from predictions.learning.drawings import reviewed_drawings
-from predictions.learning.pipeline import fine_tune, register
+from predictions.learning.pipeline import TrainingRunsError, fine_tune, register
 from predictions.models import (
     GateClosedError,
     Job,
@@ -26,7 +26,7 @@ from predictions.models import (
 )
 from predictions.models.split import side_of
 from tests.drawings import accepted
-from tests.predictions.learning.test_pipeline import QUICK, quiet
+from tests.predictions.learning.test_pipeline import QUICK, another_training, quiet
 from training.synthesis import digits
 
 PEOPLE = [UUID(int=number) for number in range(20)]
@@ -124,6 +124,18 @@ def test_what_started_from_marked_weights_is_marked_too(line: ModelVersion) -> N
     assert grandchild.to_forget_since
 
 
+def test_version_whose_start_is_marked_while_it_trains_is_marked_too(small_version: ModelVersion) -> None:
+    row = accepted(small_version, digits(1, np.random.default_rng(0))[0][0], 1, visitor=TRAINER)
+    SplitRow.objects.assign()
+    data = bytes(small_version.weights.checkpoint)
+    start = ModelVersion.objects.register(data, dataset={"train": {str(row.pk): 1}})
+    delete_drawings_of(TRAINER)
+    assert start.to_forget_since is None, "as the training has read it"
+    made = ModelVersion.objects.register(data, parent=start)
+    made.refresh_from_db()
+    assert made.to_forget_since
+
+
 def test_the_job_makes_a_version_from_what_is_left_and_promotes_it(line: ModelVersion) -> None:
     delete_drawings_of(TRAINER)
     result = forgetting.forget(quiet, **QUICK)
@@ -164,6 +176,20 @@ def test_where_the_gate_stays_closed_the_first_version_answers_in_the_end(
     ModelVersion.objects.filter(pk=line.pk).update(to_forget_since=timezone.now() - timedelta(days=8))
     assert forgetting.forget(quiet, **QUICK) == {"replaced_by": small_version.name, "erased": [line.name]}
     assert ModelVersion.objects.active() == small_version
+
+
+def test_what_has_no_time_left_is_erased_where_no_training_succeeds(
+    line: ModelVersion, small_version: ModelVersion
+) -> None:
+    delete_drawings_of(TRAINER)
+    with another_training(), pytest.raises(TrainingRunsError):
+        forgetting.forget(quiet, **QUICK)
+    assert ModelVersion.objects.active() == line
+    ModelVersion.objects.filter(pk=line.pk).update(to_forget_since=timezone.now() - timedelta(days=8))
+    with another_training(), pytest.raises(TrainingRunsError):
+        forgetting.forget(quiet, **QUICK)
+    assert ModelVersion.objects.active() == small_version
+    assert not Weights.objects.filter(version=line).exists()
 
 
 def test_neither_a_promotion_nor_a_rollback_goes_to_a_marked_version(

@@ -1,6 +1,7 @@
 """The pipeline: a version that says where it comes from, or nothing at all; both ways of starting alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -228,8 +229,9 @@ def test_labels_are_checked_before_a_training(
     assert not any(trains_on(sets[0], np.frombuffer(drawing, np.uint8)) for drawing in doubted)
 
 
-@both_ways
-def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
+@contextmanager
+def another_training() -> Iterator[None]:
+    """As it runs on a connection of its own."""
     parameters = {
         key: value
         for key, value in connection.get_connection_params().items()
@@ -237,8 +239,13 @@ def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[reci
     }
     with psycopg.connect(**parameters) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", numbers(Lock.TRAINING))
-        with pytest.raises(TrainingRunsError):
-            make(quiet)
+        yield
+
+
+@both_ways
+def test_two_trainings_never_run_at_once(reviewed: ModelVersion, sets: list[recipe.Sets], make: Make) -> None:
+    with another_training(), pytest.raises(TrainingRunsError):
+        make(quiet)
     assert ModelVersion.objects.get() == reviewed
     assert not sets
     make(quiet)  # and nothing is in the way of the next

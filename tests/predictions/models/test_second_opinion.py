@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from predictions.admin.agreement import cohens_kappa, records
-from predictions.models import REJECTED, Prediction, SecondOpinion, StaleRowError
+from predictions.models import REJECTED, Lesson, Prediction, SecondOpinion, StaleRowError
 from tests import rows
+from tests.meanwhile import meanwhile
 
 pytestmark = pytest.mark.django_db
 BY_LOT, NOT_BY_LOT = 0.005, 0.03
@@ -79,6 +81,16 @@ def test_nobody_gives_an_opinion_twice_or_of_the_own_word_or_of_what_has_changed
         give(row, rows.operator("olga"), 4)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_give_an_opinion_at_once_the_second_hears_that_the_row_has_changed(
+    olive: User, otto: User
+) -> None:
+    row, olga = once_read(olive, 1), rows.operator("olga")
+    with meanwhile(lambda: give(row, otto, 1)), pytest.raises(StaleRowError):
+        give(row, olga, 7)
+    assert SecondOpinion.objects.get().by == otto
+
+
 def test_an_opinion_that_is_taken_back_may_be_given_again(olive: User, otto: User) -> None:
     row = once_read(olive, 1)
     give(row, otto, 7)
@@ -93,6 +105,16 @@ def test_a_difference_is_open_until_somebody_decides_after_it(olive: User, otto:
     row.review(otto, "accepted", 7, expected_version=row.row_version)
     opinion = SecondOpinion.objects.get()
     assert (opinion.truth, list(SecondOpinion.objects.all().open())) == (7, [])
+
+
+def test_a_difference_about_a_decision_that_was_taken_back_goes_to_the_queue_alone(
+    olive: User, otto: User
+) -> None:
+    row = once_read(olive, 1)
+    give(row, otto, 7)
+    row.undo(olive, expected_version=row.row_version)
+    assert list(SecondOpinion.objects.all().open()) == []
+    assert Prediction.objects.all().queue(otto, 5, []) == [row]
 
 
 def test_errors_are_counted_where_the_truth_is_settled(olive: User, otto: User) -> None:
@@ -120,6 +142,19 @@ def test_kappa_is_cohens(counts: list[list[int]], kappa: float | None) -> None:
     pairs = [(a, b) for a, line in enumerate(counts) for b, n in enumerate(line) for _ in range(n)]
     found: Any = cohens_kappa(pairs)
     assert found == (kappa if kappa is None else pytest.approx(kappa, abs=0.005))
+
+
+def test_the_release_before_deletes_a_drawing_of_whose_opinion_and_lesson_it_does_not_know(
+    olive: User, otto: User
+) -> None:
+    row = once_read(olive, 1)
+    give(row, otto, 1)
+    Lesson.objects.create(version=row.model_version, prediction=row, before=1, after=2, held_out=True)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM predictions_labelchange WHERE prediction_id = %s", [row.pk])
+        cursor.execute("DELETE FROM predictions_prediction WHERE id = %s", [row.pk])
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert not SecondOpinion.objects.exists() and not Lesson.objects.exists()
 
 
 def test_a_deleted_drawing_takes_its_opinion_along(olive: User, otto: User) -> None:
