@@ -78,6 +78,14 @@ def fresh_cache() -> None:
             limit.share_at = float("inf")  # tests that share say so; not every test has a database
 
 
+@pytest.fixture(autouse=True)
+def own_main_module() -> Iterator[None]:
+    """Streamlit runs the page as the main module; processes that a later test starts would run it again."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture
 def version(db: None, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     """The shipped model, active; looked up at every request, since every test has its own rows."""
