@@ -38,21 +38,25 @@ class FineTuning:
 
     steps: int
     drawings_share: float  # of each batch
+    kept: float = 1.0  # of the way that the weights have gone
     seed: int = 1
     batch: int = 256
     learning_rate: float = 0.0007  # falls as a cosine
     weight_decay: float = 0.02
     label_smoothing: float = 0.02
     averaging: float = 0.99  # decay of the weights' moving average, a step
-    kept: float = 0.5  # of the way that the weights have gone
     made_up: int = 3_000  # digits, and as many drawings that are none
     strength: Strength = MILD
 
     @classmethod
     def for_drawings(cls, count: int) -> Self:
-        """Few drawings, the hardest as a rule, would be learned by heart, at MNIST's cost, in the steps and
-        the share that many need."""
-        return cls(steps=min(400 + count // 6, 1500), drawings_share=min(max(0.2, count / 4000), 0.4))
+        """Few drawings, the hardest as a rule, would be learned by heart, at MNIST's cost, with what many
+        need."""
+        return cls(
+            steps=min(400 + count // 6, 1500),
+            drawings_share=min(max(0.2, count / 4000), 0.4),
+            kept=min(0.5 + count / 12_000, 0.85),
+        )
 
 
 def finetune(

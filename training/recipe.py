@@ -24,7 +24,7 @@ from training.train import Progress, ReportProgress, Settings, count_steps, trai
 
 # A training from random weights ends as a fine-tuning is done: at a low rate, on hardly bent images, with few
 # and new made-up drawings. Fewer errors on MNIST, on drawings and on wide pens (docs/experiments.md).
-CLOSING = FineTuning(steps=800, drawings_share=0.25, learning_rate=0.0003, kept=1)
+CLOSING = FineTuning(steps=800, drawings_share=0.25, learning_rate=0.0003)
 
 
 @dataclass(frozen=True)

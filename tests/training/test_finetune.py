@@ -20,7 +20,7 @@ def tune(network: DigitNet, settings: FineTuning) -> dict[str, torch.Tensor]:
 
 def test_half_of_the_way_is_half_way() -> None:
     network = load(samples.SMALL.read_bytes()).network()
-    start, end, half = network.state_dict(), tune(network, replace(QUICK, kept=1)), tune(network, QUICK)
+    start, end, half = network.state_dict(), tune(network, QUICK), tune(network, replace(QUICK, kept=0.5))
     weights = [name for name, tensor in start.items() if tensor.is_floating_point()]
     assert any(not torch.equal(start[name], end[name]) for name in weights)
     for name in weights:
@@ -28,9 +28,11 @@ def test_half_of_the_way_is_half_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("drawings", "steps", "share"),
-    [(10, 401, 0.2), (1_000, 566, 0.25), (5_800, 1_366, 0.4), (90_000, 1_500, 0.4)],
+    ("drawings", "steps", "share", "kept"),
+    [(10, 401, 0.2, 0.5), (1_200, 600, 0.3, 0.6), (5_800, 1_366, 0.4, 0.85), (90_000, 1_500, 0.4, 0.85)],
 )
-def test_more_drawings_get_more_steps_and_a_larger_share(drawings: int, steps: int, share: float) -> None:
+def test_the_more_drawings_the_more_of_them_is_learned(
+    drawings: int, steps: int, share: float, kept: float
+) -> None:
     settings = FineTuning.for_drawings(drawings)
-    assert (settings.steps, settings.drawings_share) == (steps, share)
+    assert (settings.steps, settings.drawings_share, round(settings.kept, 2)) == (steps, share, kept)
