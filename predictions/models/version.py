@@ -69,15 +69,13 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def forget(self, drawings: Iterable[UUID]) -> None:
         """Take deleted drawings out of every version's manifest. A version that learned from one, or started
         from one that did, is to be forgotten."""
-        names = [str(key) for key in drawings]
-        if not names:
+        gone = {str(key) for key in drawings}
+        if not gone:
             return
-        for version in self.select_for_update().filter(_made_from(names)):
-            taught = any(
-                version.dataset[side].keys() & set(names) for side in TEACHING if side in version.dataset
-            )
+        for version in self.select_for_update().filter(_made_from(list(gone))):
+            taught = any(version.dataset.get(side, {}).keys() & gone for side in TEACHING)
             version.dataset = {
-                side: {key: label for key, label in labels.items() if key not in names}
+                side: {key: label for key, label in labels.items() if key not in gone}
                 for side, labels in version.dataset.items()
             }
             version.save(update_fields=["dataset"])
