@@ -43,8 +43,19 @@ class Server:
             while True:
                 connection, _ = self.listener.accept()
                 with connection:
-                    self.received.append(connection.recv(200_000))
+                    self.received.append(read_request(connection))
                     connection.sendall(self.answer)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Head and body, in as many pieces as they come."""
+    received = connection.recv(200_000)
+    stated = re.search(rb"Content-Length: (\d+)", received)
+    while stated and len(received.partition(b"\r\n\r\n")[2]) < int(stated[1]):
+        if not (piece := connection.recv(200_000)):
+            break
+        received += piece
+    return received
 
 
 Proxied = Callable[..., str]
