@@ -4,6 +4,7 @@ import logging
 import shutil
 import threading
 import time
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import Error, connection
@@ -28,20 +29,25 @@ def check() -> None:
 
 
 def lack() -> str:
-    """What there is too little of, for operators; empty while there is room."""
-    global _lack, _looked_at
+    """What there is too little of, for operators; empty while there is room. As it was seen last, while the
+    database is away: whatever needs that says so."""
+    global _looked_at
     if time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS and _lock.acquire(blocking=False):
         try:
-            found = _look()
-            if found != _lack:
-                logger.warning("%s", found or "There is room for drawings again.")
-            _lack = found
-        except Error:
-            pass  # a database that is away is told of by whatever needs it
+            with suppress(Error):
+                _look_again()
         finally:
             _looked_at = time.monotonic()
             _lock.release()
     return _lack
+
+
+def _look_again() -> None:
+    global _lack
+    found = _look()
+    if found != _lack:
+        logger.warning("%s", found or "There is room for drawings again.")
+    _lack = found
 
 
 def _look() -> str:

@@ -28,13 +28,13 @@ from predictions.api.schemas import (
     PredictionOut,
     StatsOut,
 )
+from predictions.counts import count_anew
 from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
 
 SECONDS_STATS_ARE_KEPT = 10
 # What a drawing takes on the disk beside its picture: its input, its place in the indexes; a point as JSON.
 BYTES_OF_A_ROW, BYTES_OF_A_POINT = 2_000, 24
 TOO_MUCH_STORED = "Your address has stored as much as it may in a day; please come back tomorrow."
-COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
 Limit = Annotated[int, Query(ge=1, le=100)]
 # The only key to somebody's drawings; addresses end in logs, headers need not.
 Visitor = Annotated[UUID, Header(alias="X-Visitor")]
@@ -187,10 +187,7 @@ def count_everyone(own: dict[str, Any] | None) -> dict[str, Any]:
     """The latest count, unless one visitor alone has labelled more since than everyone had then."""
     counted: dict[str, Any] | None = cache.get("stats")
     if counted is None or (own and own["labelled"] > counted["labelled"]):
-        started = time.monotonic()
-        counted = Prediction.objects.accuracy()
-        seconds = time.monotonic() - started
-        cache.set("stats", counted, max(SECONDS_STATS_ARE_KEPT, seconds / COUNTING))
+        return count_anew("stats", Prediction.objects.accuracy, at_least=SECONDS_STATS_ARE_KEPT)
     return counted
 
 

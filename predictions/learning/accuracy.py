@@ -1,6 +1,5 @@
 """How good each version is on what people draw: the random sample's labels, and all drawings' confidences."""
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -12,11 +11,11 @@ from django.db.models import Avg, Case, Count, F, FloatField, Q, QuerySet, Value
 from django.db.models.functions import Floor, Ln
 from django.utils import timezone
 
+from predictions.counts import count_anew
 from predictions.intervals import Cells, Interval, expect, wilson
 from predictions.models import NOT_A_DIGIT, Prediction
 
 SECONDS_KEPT = 60
-COUNTING = 0.01  # of the time at the most; a count that takes long is kept for longer
 CLAIMS = SAID_NOTHING, AGREED, CONTRADICTED = range(3)
 Key = tuple[int, int, int]  # version, bin of confidence, claim
 
@@ -55,11 +54,7 @@ class Accuracy:
 def accuracies() -> dict[int, Accuracy]:
     """By version; counted anew at most once a minute."""
     kept: dict[int, Accuracy] | None = cache.get("accuracies")
-    if kept is None:
-        started = time.monotonic()
-        kept = count()
-        cache.set("accuracies", kept, max(SECONDS_KEPT, (time.monotonic() - started) / COUNTING))
-    return kept
+    return count_anew("accuracies", count, at_least=SECONDS_KEPT) if kept is None else kept
 
 
 def count() -> dict[int, Accuracy]:

@@ -18,8 +18,8 @@ from predictions.models.version import (
     ModelVersion,
     Promotion,
     UnreadableWeightsError,
-    Weights,
 )
+from predictions.models.weights import Weights
 
 __all__ = [
     "CONFLICT",

@@ -1,4 +1,4 @@
-"""Which model answers: every version that was made, its weights, and the log of promotions."""
+"""Which model answers: every version that was made, and the log of promotions."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -17,6 +17,7 @@ from django.utils import timezone
 from predictions.models.locks import Lock, hold
 from predictions.models.trial import try_to_read
 from predictions.models.webhook import announce
+from predictions.models.weights import Weights
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Checkpoint, Metrics
@@ -283,32 +284,6 @@ def lock_active() -> ModelVersion | None:
     """
     hold(Lock.PROMOTION)
     return ModelVersion.objects.active()
-
-
-class Weights(models.Model):
-    """A version's checkpoint, apart from its row: nobody who lists versions reads a megabyte for each."""
-
-    version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="weights")
-    checkpoint = models.BinaryField(help_text="Weights and configuration, as safetensors.")
-    sha256 = models.CharField(
-        max_length=64, blank=True, db_default="", help_text="Of the checkpoint, as it was registered."
-    )
-
-    class Meta:
-        verbose_name_plural = "weights"
-
-    def __str__(self) -> str:
-        return f"weights of {self.version_id}"
-
-    def sound_checkpoint(self) -> bytes:
-        """The bytes that were registered. Raises ValueError where they have been damaged since.
-
-        The release before registers without a SHA-256, where it runs again after a rollback.
-        """
-        data = bytes(self.checkpoint)
-        if self.sha256 and hashlib.sha256(data).hexdigest() != self.sha256:
-            raise ValueError("its weights are not those that were registered (SHA-256).")
-        return data
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
