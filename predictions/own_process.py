@@ -67,10 +67,16 @@ def _work(pipe: Connection, function: str, reports: bool, arguments: dict[str, A
     try:
         report = [lambda *content: pipe.send(("reported", content))] if reports else []
         result = import_string(function)(*report, **arguments)
-        pipe.send(("returned", result))
+        _end_with(pipe, "returned", result)
     except Exception as error:
         error.add_note(traceback.format_exc())
-        pipe.send(("raised", _sendable(error)))
+        _end_with(pipe, "raised", _sendable(error))
+
+
+def _end_with(pipe: Connection, word: str, content: object) -> None:
+    """From here on the process ends by itself; told to, it would break off what it does at its end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pipe.send((word, content))
 
 
 def _sendable(error: Exception) -> Exception:
