@@ -19,7 +19,7 @@ def test_process_that_is_ending_by_itself_is_not_broken_off(
 ) -> None:
     listen = own_process._listen
 
-    def listen_and_dawdle(*how: Any) -> Any:  # noqa: ANN401
+    def listen_and_dawdle(*how: Any) -> Any:
         said = listen(*how)
         time.sleep(1)  # until the process is at its end
         return said
