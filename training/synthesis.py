@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from classifier.model import NOT_A_DIGIT
 from classifier.preprocess import render_strokes, to_input
@@ -59,7 +59,9 @@ def _stack(drawings: list[Images]) -> Images:
 
 def _slash_zero(zero: Images, rng: np.random.Generator) -> Images:
     """Draw a line onto a zero, with a pen about as wide as MNIST's."""
-    large = Image.fromarray(zero).resize((28 * SCALE, 28 * SCALE), Image.Resampling.BICUBIC)
+    height = int(28 * SCALE * rng.uniform(0.6, 1.0))  # others' are rounder than MNIST's
+    large = Image.fromarray(zero).resize((28 * SCALE, height), Image.Resampling.BICUBIC)
+    large = ImageOps.expand(large, 14 * SCALE)  # a slash may go far beyond
     inked = np.asarray(large) > 127
     rows = np.flatnonzero(inked.any(axis=1))
     ends = np.array(SLASHES[rng.integers(len(SLASHES))]) + rng.normal(0, 0.05, (2, 2))
