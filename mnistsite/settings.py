@@ -58,6 +58,7 @@ DATABASES = {"default": database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    "mnistsite",  # first: a template of its own stands in for unfold's
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "mnistsite.apps.DeskConfig",
@@ -75,7 +76,6 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "django_otp.plugins.otp_totp",
     "ninja",  # for the API docs' own static files
-    "mnistsite",
     "predictions",
 ]
 
@@ -161,6 +161,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 FORMAT_MODULE_PATH = "mnistsite.formats"
 USE_I18N = False
+USE_THOUSAND_SEPARATOR = True  # in templates; what is a name or a key there is unlocalized
 USE_TZ = True
 
 # Under /admin, since behind the proxy /static belongs to the drawing page.
