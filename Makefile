@@ -50,7 +50,7 @@ lint: .venv/dev
 	$(VENV)/lint-imports --no-logo --no-cache
 	$(VENV)/python -m mypy
 	git grep -lzE '^#!/.*sh$$' | xargs -0 $(VENV)/shellcheck
-	$(VENV)/djlint --profile=django --quiet predictions streamlit_ui
+	$(VENV)/djlint --profile=django --quiet mnistsite/templates/mnistsite predictions streamlit_ui
 	@if [ -n "$$CI" ] || command -v npm > /dev/null; then \
 		$(MAKE) --silent $(BIOME) && $(BIOME) lint --error-on-warnings; \
 	else echo "There is no npm here: JavaScript and CSS were not checked."; fi

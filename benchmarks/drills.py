@@ -36,6 +36,7 @@ import requests
 from benchmarks import memory, site
 from benchmarks.drill_load import HEAD, SECONDS_BETWEEN, Stage
 from benchmarks.promotion_load import promote_the_other
+from tests.product import still_running
 from tests.slow_clients import PREDICT, SLOW, slow_clients
 
 DISKS = {"VAR_DIR": "2g", "TMPDIR": "16m"}
@@ -65,6 +66,14 @@ def kill(stage: Stage, program: str) -> str:
 def kill_backend(stage: Stage) -> None:
     query = f"SELECT pid {CLIENTS} AND pid <> pg_backend_pid()"
     os.kill(stage.execute(query)[0][0], signal.SIGKILL)
+
+
+def kill_database(stage: Stage) -> None:
+    """Its children still answer for a moment, which is not to count as the first good answer after."""
+    postmaster = stage.product.postmaster()
+    children = postmaster.children()
+    postmaster.kill()
+    wait_until(lambda: not still_running(children), "without children")
 
 
 def kill_launcher(stage: Stage) -> str:
@@ -329,7 +338,7 @@ DRILLS: dict[str, tuple[str, Callable[[Stage], str | None]]] = {
     "kill-worker": ("kill -9 of the worker", partial(kill, program="manage.py worker")),
     "kill-page": ("kill -9 of the page", partial(kill, program="streamlit")),
     "kill-backend": ("kill -9 of a backend of PostgreSQL", kill_backend),
-    "kill-database": ("kill -9 of PostgreSQL's own process", lambda stage: stage.product.postmaster().kill()),
+    "kill-database": ("kill -9 of PostgreSQL's own process", kill_database),
     "freeze-database": ("PostgreSQL frozen", freeze_database),
     "lock": ("the log's table locked", lock_table),
     "restart-fast": ("PostgreSQL restarted, fast", partial(signal_database, number=signal.SIGINT)),

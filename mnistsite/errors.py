@@ -13,6 +13,7 @@ from django.views import defaults
 
 from mnistsite.login import BusyError
 from predictions.api.errors import SECONDS_TO_RETRY
+from predictions.database.outage import outage
 from predictions.serving import NoActiveVersionError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     passing = next((problem for problem in causes(sys.exc_info()[1]) if will_pass(problem)), None)
     if passing is None:
         return defaults.server_error(request)
-    logger.warning("Not answered: %s", passing)
+    if not outage.is_known:  # or it has been said once
+        logger.warning("Not answered: %s", passing)
     response = render(None, "503.html", {"is_busy": isinstance(passing, BusyError)}, status=503)
     response["Retry-After"] = str(SECONDS_TO_RETRY)
     setattr(response, "_has_been_logged", True)  # noqa: B010  (else Django would log its traceback)

@@ -1,4 +1,5 @@
-"""Signing in: wrong guesses lock account and address for a while; passwords are checked one at a time."""
+"""What guards the way in: wrong guesses lock account and address for a while; passwords are checked one at
+a time."""
 
 import fcntl
 import os
@@ -71,11 +72,16 @@ def address(request: HttpRequest) -> str | None:
 
 
 class LockedForm(AuthenticationForm):
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.required = False  # nothing but the lock is wrong: a code came without them
+
     def clean(self) -> dict[str, Any]:
         minutes = settings.AXES_COOLOFF_TIME // timedelta(minutes=1)
         raise ValidationError(
-            f"Too many wrong passwords. This account, or the address that you come from, is locked for "
-            f"{minutes} minutes; until then no password is looked at. Then try again."
+            "Too many wrong passwords or codes. This account, or the address that you come from, is locked "
+            f"for {minutes} minutes; until then none is looked at. Then try again."
         )
 
 
@@ -84,7 +90,7 @@ def show_locked(request: HttpRequest, response: Any = None, credentials: Any = N
     context = admin.site.each_context(request) | {
         "title": "Log in",
         "form": LockedForm(request, request.POST),
-        "app_path": request.get_full_path(),
+        "app_path": f"{reverse(settings.LOGIN_URL)}?{request.GET.urlencode()}",
     }
     answer = render(request, "admin/login.html", context, status=429)
     answer["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME.total_seconds()))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.templatetags.static import static
+from django.urls import reverse
 from environs import FileAwareEnv, validate
 from psycopg.conninfo import conninfo_to_dict
 
@@ -57,9 +58,10 @@ DATABASES = {"default": database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "unfold",
+    "mnistsite",  # first: a template of its own stands in for unfold's
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "mnistsite.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -70,8 +72,10 @@ INSTALLED_APPS = [
     "pgtrigger",
     "procrastinate.contrib.django",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "ninja",  # for the API docs' own static files
-    "mnistsite",
     "predictions",
 ]
 
@@ -86,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -130,8 +135,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Wrong guesses of a password: see mnistsite/login.py.
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Wrong guesses of a password or a code: see mnistsite/login.py.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "predictions.second_factor.CodeBackend",
+]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever goes on guessing would lock it for ever
@@ -139,14 +148,20 @@ AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "mnistsite.login.address"
 AXES_LOCKOUT_CALLABLE = "mnistsite.login.show_locked"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]  # it stores what was sent, but for these
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+
+# Whether everybody needs a code of an app beside the password: see mnistsite/sign_in.py.
+SECOND_FACTOR_REQUIRED = env.bool("SECOND_FACTOR_REQUIRED", False)
+OTP_TOTP_ISSUER = "Handwritten digits"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 FORMAT_MODULE_PATH = "mnistsite.formats"
 USE_I18N = False
+USE_THOUSAND_SEPARATOR = True  # in templates; what is a name or a key there is unlocalized
 USE_TZ = True
 
 # Under /admin, since behind the proxy /static belongs to the drawing page.
@@ -250,6 +265,12 @@ UNFOLD = {
     "SITE_TITLE": "Handwritten digits",
     "SITE_HEADER": "Handwritten digits",
     "SITE_URL": env.str("UI_URL", f"http://localhost:{UI_PORT}"),
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": lambda request: reverse("admin:password_change")},
+            {"title": "Second factor", "link": lambda request: reverse("admin:second_factor")},
+        ]
+    },
     "DASHBOARD_CALLBACK": "predictions.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "predictions.admin.menu.navigation"},
     "STYLES": [lambda request: static("predictions/desk.css")],

@@ -11,6 +11,7 @@ from django.db import Error, connection
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 10.0
+SECONDS_WHILE_FULL = 0.5  # when somebody waits for room
 SIZE = "SELECT pg_database_size(current_database())"
 
 _lack = ""
@@ -32,7 +33,8 @@ def lack() -> str:
     """What there is too little of, for operators; empty while there is room. As it was seen last, while the
     database is away: whatever needs that says so."""
     global _looked_at
-    if time.monotonic() - _looked_at > SECONDS_BETWEEN_LOOKS and _lock.acquire(blocking=False):
+    seconds = SECONDS_WHILE_FULL if _lack else SECONDS_BETWEEN_LOOKS
+    if time.monotonic() - _looked_at > seconds and _lock.acquire(blocking=False):
         try:
             with suppress(Error):
                 _look_again()

@@ -154,9 +154,11 @@ def upload(
 
 
 def choose(page: Page, file: bytes, name: str, kind: str) -> None:
-    """Choose a file of any kind on the upload tab."""
+    """Choose a file of any kind on the upload tab, no sooner than a person can; the uploader takes it."""
     page.get_by_role("tab", name="Upload").click()
+    page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
     page.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": file})
+    expect(page.locator(".st-key-upload-file").get_by_title(name)).to_be_visible()
 
 
 def wait_for_answer(page: Page, after: str | None = None) -> str:

@@ -1,16 +1,22 @@
 """Accounts and their roles, in unfold's forms; only superusers make superusers."""
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from predictions import second_factor
 from predictions.admin.base import ModelAdmin
 
-admin.site.unregister(User)
-admin.site.unregister(Group)
+admin.site.unregister([User, Group])
+admin.site.unregister([TOTPDevice, StaticDevice])  # whose pages show other people's keys
 
 
 @admin.register(User)
@@ -19,6 +25,25 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     filter_horizontal = []  # Django's two lists have labels that no screen reader may read
+    list_display = ["username", "email", "first_name", "last_name", "is_staff", "has_second_factor"]
+    actions = ["remove_second_factor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        apps = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        return super().get_queryset(request).annotate(has_app=Exists(apps))
+
+    @admin.display(description="Second factor", boolean=True)
+    def has_second_factor(self, user: Any) -> bool:  # noqa: ANN401  (a user, annotated)
+        return bool(user.has_app)
+
+    def has_superuser_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    @admin.action(description="Remove the second factor of the selected users", permissions=["superuser"])
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Of those who have lost their phone and their recovery codes."""
+        removed = sum(second_factor.remove(user, by=request.user) for user in queryset)  # type: ignore[arg-type]
+        self.message_user(request, f"{removed} second factors removed.", messages.SUCCESS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         return [] if request.user.is_superuser else ["is_superuser", "user_permissions"]

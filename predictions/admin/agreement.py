@@ -110,7 +110,11 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
             unchanged = Prediction.objects.filter(pk=row.pk, row_version=row.row_version)
             decision = ("rejected", None) if said == REJECTED else ("accepted", said)
             done += unchanged.review(request.user, *decision)
-        self.message_user(request, f"{done} of {len(decisions)} drawings decided.", messages.SUCCESS)
+        self.message_user(
+            request,
+            f"{show.number(done)} of {show.number(len(decisions))} drawings decided.",
+            messages.SUCCESS,
+        )
 
 
 BLOBS = ("prediction__image", "prediction__strokes")

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from predictions.admin.base import ModelAdmin
+from predictions.figures import number
 from predictions.models import ApiKey
 
 
@@ -41,7 +42,9 @@ class ApiKeyAdmin(ModelAdmin):
         for key in queryset.filter(revoked_at=None):
             self.log_change(request, key, "Revoked.")
         count = ApiKey.objects.filter(pk__in=queryset.values("pk")).revoke()
-        self.message_user(request, f"{count} keys revoked, everywhere within five seconds.", messages.SUCCESS)
+        self.message_user(
+            request, f"{number(count)} keys revoked, everywhere within five seconds.", messages.SUCCESS
+        )
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # noqa: ANN401
         obj.created_by = request.user  # type: ignore[assignment]  # who is signed in, here

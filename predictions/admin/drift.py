@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
-from predictions.admin.show import NOTHING, per_cent
+from predictions.admin.show import NOTHING, number, per_cent
 from predictions.models import DriftMonitor
 
 
@@ -53,7 +53,11 @@ class DriftMonitorAdmin(ReadOnlyAdmin):
 
     @display(description="Reference")
     def learned_from(self, monitor: DriftMonitor) -> str:
-        return f"{monitor.reference['drawings']} drawings" if monitor.reference else "not enough drawings yet"
+        return (
+            f"{number(monitor.reference['drawings'])} drawings"
+            if monitor.reference
+            else "not enough drawings yet"
+        )
 
     @display(description="Accuracy on reviewed")
     def shown_accuracy(self, monitor: DriftMonitor) -> str:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
-from predictions.admin.show import NOTHING, per_cent, thumbnail
+from predictions.admin.show import NOTHING, number, per_cent, thumbnail
 from predictions.models import Job, Prediction
 
 # So many changed drawings of a replay are shown as pictures.
@@ -72,7 +72,9 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         cancelled = [job.cancel() for job in queryset]
-        self.message_user(request, f"{sum(cancelled)} of {len(cancelled)} jobs cancelled.", messages.SUCCESS)
+        self.message_user(
+            request, f"{number(sum(cancelled))} of {number(len(cancelled))} jobs cancelled.", messages.SUCCESS
+        )
 
 
 def replay_report(result: dict[str, Any]) -> SafeString:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 VERSIONS = "admin:predictions_modelversion_changelist"
 JOBS = "admin:predictions_job_changelist"
-ABOUT = ["name", "active", "created_at", "parent"]
-SOURCES = ["data_fingerprint", "seed", "code_version"]
 
 
 def gate_table(decision: "Decision | None") -> SafeString:
@@ -55,7 +53,7 @@ def metrics_table(metrics: "Metrics") -> SafeString:
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ["name", "is_active", "test_accuracy", "passed", "parent", "seed", "created_at"]
+    list_display = ["name", "is_active", "test_accuracy", "passed", "parent", "shown_seed", "created_at"]
     list_select_related = False
     search_fields = ["name"]
     fieldsets = [
@@ -76,7 +74,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         ),
         (
             "To make it again",
-            {"fields": ["data_fingerprint", "seed", "code_version"], "classes": ["collapse"]},
+            {"fields": ["data_fingerprint", "shown_seed", "code_version"], "classes": ["collapse"]},
         ),
     ]
     actions_list = ["train_now", "roll_back"]
@@ -111,6 +109,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @display(description="MNIST test accuracy")
     def test_accuracy(self, version: ModelVersion) -> str:
         return per_cent(version.metrics["sets"]["mnist_test"]["accuracy"], 2)
+
+    @display(description="Seed", ordering="seed")
+    def shown_seed(self, version: ModelVersion) -> str:
+        """A name rather than a number: without separators."""
+        return str(version.seed)
 
     @display(description="Weights")
     def weights_kept(self, version: ModelVersion) -> str:

@@ -16,6 +16,7 @@ from ninja.errors import HttpError, ValidationError
 from classifier.image_file import DrawingError
 from predictions.api import rate
 from predictions.api.metrics import ERRORS
+from predictions.database.outage import outage
 from predictions.models import Prediction, UnreadableWeightsError
 from predictions.room import NoRoomError
 from predictions.serving import NoActiveVersionError
@@ -44,6 +45,7 @@ def error(status: int, code: str, message: str) -> JsonResponse:
     response = JsonResponse({"error": {"code": code, "message": message}}, status=status)
     if status == 503:
         response["Retry-After"] = str(SECONDS_TO_RETRY)
+        setattr(response, "_has_been_logged", True)  # noqa: B010  (or Django would say so at each request)
     if status == 401:  # HTTP wants it
         response["WWW-Authenticate"] = "Bearer"
     return response
@@ -95,7 +97,8 @@ def answer_errors(api: NinjaAPI) -> None:
     @api.exception_handler(NoActiveVersionError)
     @api.exception_handler(UnreadableWeightsError)
     def unavailable(request: HttpRequest, problem: Exception) -> HttpResponse:
-        logger.warning("Not answered: %s", problem)
+        if not outage.is_known:  # or it has been said once
+            logger.warning("Not answered: %s", problem)
         return error(503, "unavailable", "The service is not ready; please try again.")
 
     @api.exception_handler(Exception)

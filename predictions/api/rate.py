@@ -17,6 +17,7 @@ from django.db import Error
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
+from predictions.database.outage import outage
 from predictions.models import Spending
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,8 @@ class Limit:
                 self.clean_at = now + SECONDS_BETWEEN_CLEANINGS
                 Spending.objects.all().forget()
         except Error as problem:
-            logger.warning("What addresses spend is not shared: %s", problem)
+            if not outage.is_known:  # or it has been said once
+                logger.warning("What addresses spend is not shared: %s", problem)
             return
         with self._lock:
             for name, amount in spent.items():

@@ -4,7 +4,6 @@ Django looks for `DatabaseWrapper` here, since `impatient` names this package as
 """
 
 import select
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +13,22 @@ import psycopg
 from django.db import connection, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
 from psycopg.abc import PQGen
-from psycopg.errors import _WaitTimeout
+from psycopg.waiting import Ready
+
+from predictions.database.outage import outage
 
 SECONDS_FOR_A_STATEMENT = 3
 SECONDS_FOR_A_LOCK = 0.8
-# A server that is well ends a statement itself; one that is silent for longer is frozen, or cut off. One that
-# nobody has heard of lately is asked first whether it is there.
-SECONDS_OF_SILENCE = 3.5
-SECONDS_TO_BE_THERE = 1.0
+# A statement may be slow, or the server frozen: when nobody has heard of it for so long, it is asked for
+# another connection.
+SECONDS_OF_SILENCE = 0.3
+SECONDS_TO_ANSWER = 0.5
+# After so long an idle connection is tried before it is used.
 SECONDS_HEARD = 0.5
+# A server that is well ends a statement itself; where it does not, this connection alone is cut off.
+SECONDS_OF_PATIENCE = 3.5
 # For work on any number of rows.
 SECONDS_FOR_MANY_ROWS = 600
-# A database that was away is looked for again after this long.
-SECONDS_AWAY = 1.0
 
 Result = TypeVar("Result")
 
@@ -40,37 +42,11 @@ def impatient(database: dict[str, Any]) -> dict[str, Any]:
     return database | staying | {"ENGINE": "predictions.database", "OPTIONS": given | options}
 
 
-class Outage:
-    """Remembers that the database was away: one thread a second tries again, and all others fail at once."""
-
-    def __init__(self) -> None:
-        self._try_at: float | None = None
-        self._lock = threading.Lock()
-
-    def begin(self) -> None:
-        self._try_at = time.monotonic() + SECONDS_AWAY
-
-    def end(self) -> None:
-        self._try_at = None
-
-    def forbids(self) -> bool:
-        """False for the one that may try."""
-        if self._try_at is None:  # as nearly always: without the lock
-            return False
-        with self._lock:
-            may_try = time.monotonic() >= (self._try_at or 0)
-            if may_try:
-                self.begin()
-            return not may_try
-
-
-outage = Outage()
-
-
 class Connection(psycopg.Connection[Any]):
-    """Does not wait for a server that is silent for longer than `patience`, in seconds."""
+    """Notices that the server is frozen, and does not wait for anything longer than `patience`, in
+    seconds."""
 
-    patience = SECONDS_OF_SILENCE
+    patience = SECONDS_OF_PATIENCE
     heard_at = float("-inf")  # by any of this process's connections
 
     @contextmanager
@@ -82,42 +58,66 @@ class Connection(psycopg.Connection[Any]):
             self.patience = before
 
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
+        return super().wait(self._listen(gen), interval, timeout)
+
+    def _listen(self, gen: PQGen[Result]) -> PQGen[Result]:
+        """Psycopg comes here whenever the server has said something, and after each `interval` of silence."""
+        began, ready = time.monotonic(), None
         try:
-            result = super().wait(gen, interval, timeout or self.patience)
+            while True:
+                ready = yield gen.send(ready)
+                if ready == Ready.NONE:
+                    self._bear_silence(began)
+        except StopIteration as done:
             Connection.heard_at = time.monotonic()
-            return result
-        except _WaitTimeout:
-            outage.begin()
-            self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"The database was silent for {self.patience:g} seconds."
-            ) from None
+            return done.value
+
+    def _bear_silence(self, began: float) -> None:
+        """Raises OperationalError where there is nobody to wait for."""
+        waited = time.monotonic() - began
+        if waited > self.patience:
+            self._give_up(f"It said nothing for {waited:.1f} seconds.")
+        if waited > SECONDS_OF_SILENCE and not is_heard():
+            outage.begin("It is silent.")
+            self._give_up("It is silent.")
+
+    def _give_up(self, why: str) -> None:
+        self.pgconn.finish()
+        raise psycopg.OperationalError(why)
+
+
+def is_heard() -> bool:
+    """Whether the server has said anything lately, or does when it is asked."""
+    if time.monotonic() - Connection.heard_at < SECONDS_OF_SILENCE:
+        return True
+    if heard := not outage.is_known and outage.hears_from_server(SECONDS_TO_ANSWER):
+        Connection.heard_at = time.monotonic()
+    return heard
 
 
 class DatabaseWrapper(PostgresWrapper):
     connection: Connection | None
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
-        if outage.forbids():
+        if outage.is_known:
             raise psycopg.OperationalError("The database was away a moment ago.")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        outage.parameters = conn_params
         try:
-            connected = Connection.connect(**conn_params)
-        except psycopg.OperationalError:
-            outage.begin()
+            # Psycopg itself waits for two seconds at least.
+            if not outage.hears_from_server(SECONDS_OF_SILENCE + SECONDS_TO_ANSWER):
+                raise psycopg.OperationalError("It is silent.")
+            return Connection.connect(**conn_params)
+        except psycopg.OperationalError as problem:
+            outage.begin(problem)
             raise
-        outage.end()
-        return connected
 
     def is_usable(self) -> bool:
         """Django asks before a request's first statement. A connection that the server has closed can be read
         from; to hear from the server itself costs a round trip, which is kept for when nobody has lately."""
         if self.connection is None or self.connection.closed or has_something_to_read(self.connection):
             return False
-        if time.monotonic() - Connection.heard_at < SECONDS_HEARD:
-            return True
-        with self.connection.wait_at_most(SECONDS_TO_BE_THERE):
-            return bool(super().is_usable())
+        return time.monotonic() - Connection.heard_at < SECONDS_HEARD or bool(super().is_usable())
 
 
 def has_something_to_read(held: Connection) -> bool:

@@ -68,6 +68,7 @@ PAGES = [
     "/admin/auth/group/",
     "/admin/auth/group/add/",
     "/admin/password_change/",
+    "/admin/second-factor/",
 ]
 
 

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -212,6 +213,28 @@ def test_the_next_drawings_are_there_without_the_server(live_server: LiveServer)
         settle(page, 5)
         assert page.evaluate("window.stillThisPage")
     assert Prediction.objects.filter(true_label=5).count() == 5
+
+
+def test_what_waits_is_counted_after_what_was_decided(live_server: LiveServer) -> None:
+    for _ in range(3):
+        rows.prediction(digit=4)
+    cookie = session(rows.operator())
+    with chromium() as browser:
+        page = open_desk(browser, live_server, cookie, "queue/")
+        expect(page.locator("#waiting")).to_have_text("3")
+        page.route("**/queue/review/", answer_late)
+        press(page, "7")
+        settle(page, 1)
+        assert page.locator("#waiting").inner_text() == "2"
+        press(page, "7", "u")
+        settle(page, 1)
+        assert page.locator("#waiting").inner_text() == "2"
+
+
+def answer_late(route: Route) -> None:
+    """Meanwhile another request would be answered."""
+    time.sleep(0.5)
+    route.continue_()
 
 
 def test_two_operators_label_every_drawing_once(live_server: LiveServer) -> None:

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import psutil
 import psycopg
@@ -26,6 +26,18 @@ def server(product: Product) -> list[psutil.Process]:
     return [postmaster, *postmaster.children()]
 
 
+@contextmanager
+def frozen(product: Product) -> Iterator[None]:
+    processes = server(product)
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
 def ask(product: Product, path: str) -> requests.Response:
     url = f"http://127.0.0.1:{product.web}{path}"
     return (
@@ -42,7 +54,6 @@ def ask_all(product: Product, paths: list[str]) -> list[requests.Response]:
 
 
 def wait_until_answered(product: Product) -> None:
-    """A web process looks for the database once a second."""
     for _ in range(60):
         if ask(product, "/api/predict").status_code == 201:
             return
@@ -50,25 +61,34 @@ def wait_until_answered(product: Product) -> None:
     raise AssertionError(product.printed)
 
 
-EVERYWHERE = ["/api/predict"] * 8 + ["/readyz", "/metrics", "/api/model"]
+FROM_THE_DATABASE = ["/api/predict"] * 8 + ["/readyz", "/metrics"]
+EVERYWHERE = [*FROM_THE_DATABASE, "/api/model"]  # which goes on for a moment with what is known
 
 
 def test_frozen_database_is_503_everywhere_and_does_not_take_liveness_away(product: Product) -> None:
     wait_until_answered(product)
-    processes = server(product)
-    for process in processes:
-        process.suspend()
-    try:
+    with frozen(product):
         with ThreadPoolExecutor(len(EVERYWHERE)) as pool:
-            answers = [pool.submit(ask, product, path) for path in EVERYWHERE]
+            answers = [pool.submit(ask, product, path) for path in FROM_THE_DATABASE]
             alive = [ask(product, "/livez").status_code for _ in range(20)]
             refused = [answer.result() for answer in answers]
         refused += ask_all(product, EVERYWHERE)
-    finally:
-        for process in processes:
-            process.resume()
     assert alive == [200] * 20
     assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(503, "2")}
+    assert max(answer.elapsed.total_seconds() for answer in refused) < 2  # a slow statement may take three
+
+
+def test_outage_is_told_when_it_begins_and_when_it_ends_and_not_at_each_request(product: Product) -> None:
+    wait_until_answered(product)
+    before = len(product.printed)
+    with frozen(product):
+        ask_all(product, EVERYWHERE)
+        ask_all(product, EVERYWHERE)
+    wait_until_answered(product)
+    told = product.printed[before:]
+    assert told.count("The database is away: It is silent.") == 1
+    assert told.count("The database is there again, after ") == 1
+    assert "Service Unavailable" not in told and told.count("Not answered") == 0
 
 
 def test_locked_table_is_503_and_the_other_pages_go_on(product: Product) -> None:

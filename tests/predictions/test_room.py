@@ -7,13 +7,14 @@ from django.test import Client
 
 from predictions import room
 from predictions.api import rate
-from predictions.models import Prediction
+from predictions.models import ModelVersion, Prediction
 from tests.conftest import ONE, Post, png
 
 
 @pytest.fixture(autouse=True)
 def look_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "SECONDS_BETWEEN_LOOKS", -1.0)
+    monkeypatch.setattr(room, "SECONDS_WHILE_FULL", -1.0)
     monkeypatch.setattr(room, "_lack", "")  # and so it is again afterwards
 
 
@@ -52,6 +53,27 @@ def test_size_is_looked_at_now_and_then_only(
     room.lack()
     with django_assert_num_queries(0):
         room.check()
+
+
+def test_room_that_comes_is_seen_at_once_and_what_is_missing_now_and_then(
+    version: ModelVersion, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("predictions.room.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(room, "SECONDS_BETWEEN_LOOKS", 10.0)
+    monkeypatch.setattr(room, "SECONDS_WHILE_FULL", 0.5)
+    monkeypatch.setattr(room, "_looked_at", 0.0)
+    assert not room.lack()
+    settings.MOST_GB = 0.001
+    now[0] += 9
+    assert not room.lack()
+    now[0] += 2
+    assert room.lack()
+    settings.MOST_GB = 20
+    now[0] += 0.4
+    assert room.lack()
+    now[0] += 0.2
+    assert not room.lack()
 
 
 def test_address_may_store_so_many_bytes_a_day(

@@ -16,14 +16,20 @@
     const unsent = new Set(); // ids of rows whose decision is on its way
     let sending = Promise.resolve(); // requests about rows go out one after the other
     let toSend = 0; // how many of them there are
+    let change = 0; // of what waits, that the server does not know yet
     let leasing = false;
     let answered = false; // whether the server has said what waits
     let waiting = 0;
     let times = []; // of decisions
 
-    async function lease() {
+    /* After the decisions before it, so that the server's count knows them. */
+    function lease() {
         if (leasing || document.hidden) return;
         leasing = true;
+        sending = sending.then(fetchRows);
+    }
+
+    async function fetchRows() {
         const request = {
             held: rows.slice(0, NAMED).map((row) => row.id),
             skipped: [...skipped, ...unsent].slice(-NAMED),
@@ -48,7 +54,7 @@
         const fresh = answer.rows.filter((row) => !known.has(row.id));
         for (const row of fresh) new Image().src = row.drawing;
         rows.push(...fresh);
-        waiting = answer.waiting;
+        waiting = answer.waiting + change;
     }
 
     function show() {
@@ -121,14 +127,13 @@
     function decide(status, label) {
         if (!rows.length) return;
         times.push(Date.now());
-        waiting = Math.max(waiting - 1, 0);
         leave({status, true_label: label});
     }
 
     /* Requests take the row's version when they go, since the one before may have changed it. */
     function send(step) {
         unsent.add(step.row.id);
-        later(step.row.second ? urls.opinion : urls.review, step.row, step.decision, (answer) => { step.row.row_version = answer.row_version; }, () => {
+        later(-1, step.row.second ? urls.opinion : urls.review, step.row, step.decision, (answer) => { step.row.row_version = answer.row_version; }, () => {
             past = past.filter((other) => other !== step);
         });
     }
@@ -139,22 +144,24 @@
         skipped.delete(step.row.id);
         rows.unshift(step.row);
         if (step.decision) {
-            waiting += 1;
             times.pop();
-            later(step.row.second ? urls.undoOpinion : urls.undo, step.row, {}, (answer) => Object.assign(step.row, answer.row), () => {
+            later(1, step.row.second ? urls.undoOpinion : urls.undo, step.row, {}, (answer) => Object.assign(step.row, answer.row), () => {
                 rows = rows.filter((row) => row !== step.row);
             });
         }
         show();
     }
 
-    function count(requests) {
+    function count(requests, waitingMore) {
         toSend += requests;
+        change += waitingMore;
         desk.byId("queue").setAttribute("aria-busy", String(toSend > 0));
     }
 
-    function later(url, row, body, succeed, fail) {
-        count(1);
+    /* A request that makes so many more wait. */
+    function later(more, url, row, body, succeed, fail) {
+        waiting = Math.max(waiting + more, 0);
+        count(1, more);
         sending = sending.then(async () => {
             try {
                 succeed(await desk.postSurely(url, {id: row.id, row_version: row.row_version, ...body}));
@@ -164,7 +171,7 @@
                 show();
             }
             unsent.delete(row.id);
-            count(-1);
+            count(-1, -more);
         });
     }
 

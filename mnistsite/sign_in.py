@@ -1,0 +1,207 @@
+"""The way into the admin: a password, then the code of whoever has a second factor or has to have one.
+
+Between the two nobody is signed in: the session only remembers whose password was right. So no page lets it
+in, and django-axes forgets wrong guesses only when the code was right too.
+"""
+
+import time
+from base64 import b32encode
+from typing import Any
+from urllib.parse import urlencode
+
+import django_otp
+import segno
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView, RedirectURLMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView
+from django_otp.models import Device
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
+from unfold.sites import UnfoldAdminSite
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from predictions import second_factor
+
+SECONDS_TO_GO_ON = 600  # after the password: time enough to install an app
+PASSWORD_WAS_RIGHT, KEY = "password_was_right", "second_factor_key"  # in the session
+OWES = "mnistsite.owes_code"  # in the request's META, where no header can be
+TYPED = {
+    "autocomplete": "one-time-code",
+    "autocapitalize": "off",
+    "spellcheck": "false",
+    "class": " ".join(BASE_INPUT_CLASSES),
+}
+
+
+class Site(UnfoldAdminSite):
+    """The admin, which is closed to a session that owes a code."""
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and not owes_code(request)
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path("login/code/", never_cache(EnterCode.as_view()), name="code"),
+            path("second-factor/", never_cache(self.second_factor), name="second_factor"),
+            *super().get_urls(),
+        ]
+
+    def login(self, request: HttpRequest, extra_context: object = None) -> HttpResponseBase:
+        if request.method == "GET" and self.has_permission(request):
+            return redirect("admin:index")
+        context = self.each_context(request) | {"title": "Log in", "app_path": request.get_full_path()}
+        return EnterPassword.as_view(authentication_form=self.login_form, extra_context=context)(request)
+
+    def second_factor(self, request: HttpRequest) -> HttpResponse:
+        """Where people set up their second factor, and remove it."""
+        user = request.user if self.has_permission(request) else signing_in(request)
+        if not isinstance(user, User) or (second_factor.has_app(user) and not self.has_permission(request)):
+            return redirect("admin:login")
+        return (change if second_factor.has_app(user) else set_up)(request, user)
+
+
+def owes_code(request: HttpRequest) -> bool:
+    """A session that began before the account had a second factor owes one too."""
+    if not isinstance(request.user, User) or getattr(request.user, "otp_device", None):
+        return False
+    if OWES not in request.META:  # asked several times for each page
+        request.META[OWES] = settings.SECOND_FACTOR_REQUIRED or second_factor.has_app(request.user)
+    return bool(request.META[OWES])
+
+
+def remember(request: HttpRequest, user: User) -> None:
+    """In the session, whose password was right."""
+    request.session.cycle_key()
+    request.session.pop(KEY, None)  # which somebody else may have seen here
+    request.session[PASSWORD_WAS_RIGHT] = {
+        "user": user.pk,
+        "password": user.get_session_auth_hash(),
+        "until": time.time() + SECONDS_TO_GO_ON,
+    }
+
+
+def signing_in(request: HttpRequest) -> User | None:
+    """Whose password was right a moment ago, if that is still so."""
+    kept = request.session.get(PASSWORD_WAS_RIGHT)
+    if not kept or time.time() > kept["until"]:
+        return None
+    user = User.objects.filter(pk=kept["user"], is_active=True, is_staff=True).first()
+    return user if user and constant_time_compare(kept["password"], user.get_session_auth_hash()) else None
+
+
+def bind(request: HttpRequest, user: User, device: Device) -> None:
+    """The session to what gave the code; whoever is only signing in is signed in by that."""
+    if request.session.pop(PASSWORD_WAS_RIGHT, None):
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    django_otp.login(request, device)
+
+
+class EnterPassword(LoginView):
+    template_name = "admin/login.html"
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        has_app = second_factor.has_app(user)
+        if not has_app and not settings.SECOND_FACTOR_REQUIRED:
+            return super().form_valid(form)
+        remember(self.request, user)
+        page = reverse("admin:code" if has_app else "admin:second_factor")
+        return redirect(f"{page}?{urlencode({'next': self.get_success_url()})}")
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(max_length=40, widget=forms.TextInput(TYPED))
+
+    def __init__(self, request: HttpRequest, user: User, data: QueryDict | None = None) -> None:
+        super().__init__(data)
+        self.request, self.user = request, user
+
+    def clean_code(self) -> str:
+        code = "".join(self.cleaned_data["code"].split()).lower()
+        self.device = self.take(code)
+        return code
+
+    def take(self, code: str) -> Device:
+        return second_factor.check(self.request, self.user, code)
+
+
+class FirstCodeForm(CodeForm):
+    def take(self, code: str) -> Device:
+        return second_factor.set_up(self.user, self.request.session[KEY], code)
+
+
+class EnterCode(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # generic in the stubs only
+    template_name = "mnistsite/code.html"
+    next_page = "admin:index"
+
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        user = signing_in(request)
+        if user is None or not second_factor.has_app(user):
+            return redirect(f"{reverse('admin:login')}?{request.GET.urlencode()}")
+        self.user = user
+        self.extra_context = admin.site.each_context(request) | {"title": "Log in"}
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form(self, form_class: object = None) -> CodeForm:
+        form = CodeForm(self.request, self.user, self.request.POST or None)
+        form.fields["code"].widget.attrs["autofocus"] = ""
+        return form
+
+    def form_valid(self, form: CodeForm) -> HttpResponse:
+        bind(self.request, self.user, form.device)
+        if isinstance(form.device, StaticDevice):
+            second_factor.note(self.user, self.user, "Signed in by a recovery code.")
+            left = second_factor.codes_left(self.user)
+            messages.warning(self.request, f"You have {left} recovery codes left.")
+        return redirect(self.get_success_url())
+
+
+def set_up(request: HttpRequest, user: User) -> HttpResponse:
+    """Shows the app's key until its first code has come."""
+    form = FirstCodeForm(request, user, request.POST or None)
+    if KEY in request.session and form.is_valid():
+        bind(request, user, form.device)
+        del request.session[KEY]
+        return show_recovery_codes(request, user)
+    key = request.session.setdefault(KEY, default_key())
+    app = TOTPDevice(user=user, key=key)
+    qr = segno.make(app.config_url).svg_data_uri(scale=5, light="white")
+    return page(request, "set_up", form=form, qr=qr, url=app.config_url, key=b32encode(app.bin_key).decode())
+
+
+def change(request: HttpRequest, user: User) -> HttpResponse:
+    """New recovery codes, or no second factor any more; either for a code."""
+    form = CodeForm(request, user, request.POST or None)
+    if not form.is_valid():
+        return page(request, "second_factor", form=form, codes_left=second_factor.codes_left(user))
+    bind(request, user, form.device)
+    if "remove" not in request.POST:
+        return show_recovery_codes(request, user)
+    second_factor.remove(user, by=user)
+    if settings.SECOND_FACTOR_REQUIRED:
+        remember(request, user)
+    messages.success(request, "The second factor is removed.")
+    return redirect("admin:second_factor")
+
+
+def show_recovery_codes(request: HttpRequest, user: User) -> HttpResponse:
+    """The only page that ever shows them."""
+    return page(request, "recovery_codes", codes=second_factor.make_recovery_codes(user))
+
+
+def page(request: HttpRequest, name: str, **more: object) -> HttpResponse:
+    """Within the admin, or before it for whoever is not in it yet."""
+    context = admin.site.each_context(request) | {"title": "Second factor"} | more
+    is_in = context["has_permission"]
+    context["layout"] = "admin/base_site.html" if is_in else "unfold/layouts/unauthenticated.html"
+    return render(request, f"mnistsite/{name}.html", context)

@@ -1,0 +1,97 @@
+"""A second factor: codes of an app (TOTP) and recovery codes, both by django-otp."""
+
+from math import ceil
+
+import django_otp
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import authenticate
+from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django_otp.models import Device
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+RECOVERY_CODES = 10
+
+
+class CodeBackend(BaseBackend):
+    """Takes codes where passwords are taken, so that django-axes counts and locks both alike."""
+
+    def authenticate(self, request: HttpRequest | None, username: str, code: str) -> User | None:  # type: ignore[override]
+        """Ask only for somebody whose password has been right."""
+        user = User.objects.get(username=username)
+        device = device_for(user, code)
+        is_right = device and django_otp.verify_token(user, device.persistent_id, code)
+        return user if is_right else None
+
+
+def check(request: HttpRequest, user: User, code: str) -> Device:
+    """What gave the code. Raises ValidationError if nothing did.
+
+    django-otp looks at no code for 1, 2, 4, … seconds after a wrong one: such a code is not counted."""
+    device = device_for(user, code)
+    _, pause = device.verify_is_allowed() if device else (True, None)
+    if pause:
+        seconds = ceil((pause["locked_until"] - timezone.now()).total_seconds())
+        raise ValidationError(f"After a wrong code none is looked at for a while. Wait {seconds} s.")
+    if authenticate(request, username=user.get_username(), code=code) is None:
+        raise ValidationError("That is not the code. Each works once: wait for the app's next one.")
+    return device
+
+
+def device_for(user: User, code: str) -> TOTPDevice | StaticDevice | None:
+    """What may have given such a code: an app shows six digits."""
+    kind = TOTPDevice if len(code) == 6 and code.isdecimal() else StaticDevice
+    return kind.objects.devices_for_user(user, confirmed=True).first()
+
+
+def has_app(user: User) -> bool:
+    return bool(TOTPDevice.objects.devices_for_user(user, confirmed=True).exists())
+
+
+@transaction.atomic
+def set_up(user: User, key: str, code: str) -> TOTPDevice:
+    """Store the app's key, now that a code shows that the app has it. Raises ValidationError."""
+    User.objects.select_for_update().get(pk=user.pk)
+    app = TOTPDevice(user=user, name="App", key=key, confirmed=False)
+    if has_app(user) or not app.verify_token(code):
+        raise ValidationError("That is not the app's code. Wait for the next. Is the phone's clock right?")
+    app.confirmed = True
+    app.save(update_fields=["confirmed"])
+    note(user, user, "Set up a second factor.")
+    return app
+
+
+@transaction.atomic
+def make_recovery_codes(user: User) -> list[str]:
+    """New ones, instead of those that there were."""
+    device = StaticDevice.objects.devices_for_user(user).first()
+    device = device or StaticDevice.objects.create(user=user, name="Recovery codes")
+    device.token_set.all().delete()
+    codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
+    StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
+    note(user, user, "Made recovery codes.")
+    return codes
+
+
+def codes_left(user: User) -> int:
+    return int(StaticToken.objects.filter(device__user=user).count())
+
+
+@transaction.atomic
+def remove(user: User, by: User) -> bool:
+    """Whether there was one."""
+    removed, _ = TOTPDevice.objects.filter(user=user).delete()
+    StaticDevice.objects.filter(user=user).delete()
+    if removed:
+        note(user, by, "Removed the second factor.")
+    return bool(removed)
+
+
+def note(user: User, by: User, what: str) -> None:
+    """A line in the account's history."""
+    LogEntry.objects.log_actions(by.pk, [user], CHANGE, what, single_object=True)
