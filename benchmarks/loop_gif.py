@@ -2,10 +2,10 @@
 
     python -m benchmarks.loop_gif [--steps 120] [--data-dir var/data]
 
-Starts the product on a var/ of its own. A visitor draws a zero struck through upright, as one person of
-strokes-dev-2.npz writes it, which is misread; that person's other zeros come by the API. An operator reviews
-them in the queue, a fine-tuning learns from them, its version is promoted, and the zero is drawn again.
-Writes docs/loop.gif; fails where the zero is still misread.
+Starts the product on a var/ of its own. A visitor draws a one with a long flag, as one person of
+strokes-dev-2.npz writes it, which is read as a seven; that person's other ones come by the API. An
+operator reviews them in the queue, a fine-tuning learns from them, its version is promoted, and the one is
+drawn again. Writes docs/loop.gif; fails where it is still misread.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from training.drawings import Strokes, load_drawings
 
 FILE = REPOSITORY / "docs" / "loop.gif"
 WIDTH, HEIGHT, BAND = 800, 620, 52  # pixels; captions stand in the band
-WRITER, DIGIT, MISREAD = "uqb", 0, 9
+WRITER, DIGIT, MISREAD = "uqb", 1, 7
 INK, PAPER = "#ffffff", "#1e3673"
 COLOURS = 96
 MINUTES_TO_TRAIN = 40
@@ -86,29 +86,29 @@ def main() -> None:
 
 
 def go_round(film: Film, browser: Browser, product: Product, steps: int) -> None:
-    zeros = load_zeros()
-    misread = next(zero for zero in zeros if ask(product, zero) == MISREAD)
+    ones = load_ones()
+    misread = next(one for one in ones if ask(product, one) == MISREAD)
     visitor = open_page(browser, product.page)
-    show_drawing(film, visitor, misread, "A visitor draws a zero, struck through ...")
+    show_drawing(film, visitor, misread, "A visitor draws a one with a long flag ...")
     film.shoot(visitor, f"... which the model reads as {MISREAD}.", 2500)
     visitor.locator(".st-key-feedback").get_by_role("button", name=str(DIGIT), exact=True).click()
     wait_for_empty(visitor)
     film.shoot(visitor, "One tap says what it was.", 2000)
-    others = [zero for zero in zeros if zero is not misread]
-    for zero in others:
-        send(product, zero)
+    others = [one for one in ones if one is not misread]
+    for one in others:
+        send(product, one)
     desk = sign_in(browser, product)
     review(film, desk, len(others) + 1)
     train(film, desk, product, steps)
     promote(film, desk, product)
     visitor.reload()
     load(visitor)
-    show_drawing(film, visitor, misread, "The visitor draws the same zero again ...")
+    show_drawing(film, visitor, misread, "The visitor draws the same one again ...")
     expect(visitor.locator(".st-key-answer .digit")).to_have_text(str(DIGIT))
     film.shoot(visitor, "... and the new version reads it right.", 5000)
 
 
-def load_zeros() -> list[Strokes]:
+def load_ones() -> list[Strokes]:
     drawings = load_drawings(REPOSITORY / "benchmarks" / "data" / "strokes-dev-2.npz")
     chosen = np.flatnonzero((drawings.sources == WRITER) & (drawings.labels == DIGIT))
     return [drawings.strokes[at] for at in chosen]
@@ -162,7 +162,7 @@ def sign_in(browser: Browser, product: Product) -> Page:
 
 def review(film: Film, page: Page, count: int) -> None:
     """One key for each drawing in the queue; the first ones at leisure, then a look at every fifth."""
-    caption = f"In the queue an operator reviews it, with {count - 1} zeros of the same hand."
+    caption = f"In the queue an operator reviews it, with {count - 1} ones of the same hand."
     for number in range(count):
         page.wait_for_function(SEEN)
         if number < 3 or number % 5 == 0:

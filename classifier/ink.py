@@ -28,6 +28,7 @@ WIDEST = 0.3  # of the picture's shorter side: what is wider in every direction 
 OVERVIEW = 256  # pixels, enough to see which is the ink and which the paper
 DARKEST = 40  # of 255; darker ground is measured as if it were this bright, lest its noise become ink
 EDGE = (0.35, 0.75)  # of a stroke's contrast, where its ink begins and where it is full
+HANDICAPS = (0, 0, 0.03)  # of dark ink, light ink, and a negative, which is rare
 SUPPORT = 4  # times as telling as narrowness is an outline that lies on edges of the picture
 
 
@@ -153,12 +154,18 @@ def _change(values: Ink | Contrast) -> Ink | Contrast:
 
 
 def _choose_in_photograph(grey: Contrast) -> Found:
-    """An overview tells whether the ink is dark or light, and at which contrast to look for it."""
+    """An overview tells whether the ink is dark, light, or dark in a picture that is a negative: shade darkens
+    chalk as it darkens its board, but in a negative it is what was bright that is dark."""
+    views = [(grey, True), (grey, False), (255 - grey, True)]
+    looks = [_look(_overview(values), is_dark) for values, is_dark in views]
+    supports = [support - handicap for (support, _), handicap in zip(looks, HANDICAPS, strict=True)]
+    best = int(np.argmax(supports))
+    return _choose(remove_rulings(_contrast(*views[best])), [looks[best][1]])
+
+
+def _overview(grey: Contrast) -> Contrast:
     step = max(1, max(grey.shape) // OVERVIEW)
-    overview = np.asarray(Image.fromarray(grey).reduce(step), np.float32)
-    seen = [(*_look(overview, is_dark), is_dark) for is_dark in (True, False)]
-    _, share, is_dark = max(seen, key=lambda look: look[0])
-    return _choose(remove_rulings(_contrast(grey, is_dark)), [share])
+    return np.asarray(Image.fromarray(grey).reduce(step), np.float32)
 
 
 def _contrast(grey: Contrast, is_dark: bool) -> Contrast:
