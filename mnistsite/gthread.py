@@ -2,6 +2,7 @@
 
 A thread gets a request when all of it has come. So idle connections, half-sent and slow requests hold none.
 Only a body that is too large to be kept is received in a thread, and half of the threads never do that.
+Logins, which cost a processor a third of a second each, wait for each other and get one thread.
 """
 
 import re
@@ -10,8 +11,10 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from selectors import EVENT_READ
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -21,9 +24,11 @@ from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
 SECONDS_FOR_A_HEAD = 10  # as the proxy gives it
 MOST_OF_A_HEAD = 32_768  # bytes; as the proxy takes
 MOST_WAITING = 400  # connections whose request is not whole; one more, and the oldest is closed
+MOST_LOGINS = 100  # that wait for their turn; one more is refused
 PIECE = 65_536  # bytes received at a time
 END_OF_HEAD = b"\r\n\r\n"
 ASKS_WHETHER_ALIVE = b"GET /livez "
+LOGIN = b"/admin/login"
 # Bodies whose length is not known or beyond measure, and senders that wait for a word before they send one.
 UNKNOWN = re.compile(
     rb"\r\n(?:transfer-encoding[ \t]*:|expect[ \t]*:|content-length[ \t]*:[ \t]*\d{13})", re.IGNORECASE
@@ -44,8 +49,21 @@ ALIVE = answer("200 OK", '{"status": "alive"}')
 LATE = refusal("408 Request Timeout", "incomplete", "The request broke off, or took too long.")
 LONG_HEAD = refusal("431 Request Header Fields Too Large", "refused", "The headers are too long.")
 BUSY = refusal(
-    "503 Service Unavailable", "busy", "Too much is being received; please try again.", "Retry-After: 2"
+    "503 Service Unavailable",
+    "busy",
+    "Too many come at this moment; please try again.",
+    "Retry-After: 2",
 )
+
+
+@dataclass
+class Lane:
+    """Requests of a kind that so many threads take at a time; the others wait, in the order they came."""
+
+    threads: int
+    most_waiting: float = float("inf")
+    taken: int = 0
+    waiting: "deque[Connection]" = field(default_factory=deque)
 
 
 class Connection(TConn):
@@ -55,12 +73,12 @@ class Connection(TConn):
     received = b""
     length: int | None = None  # of head and body; None until the head is whole
     deadline = 0.0
-    is_large = False
+    is_large = is_login = False
 
     def begin_request(self) -> None:
         """What came behind the last request, on a connection that is kept, belongs to this one."""
         self.received = self.parser.unreader.take_buffered() if self.parser else b""
-        self.length, self.is_large = None, False
+        self.length, self.is_large, self.is_login = None, False, False
         self.deadline = time.monotonic() + SECONDS_FOR_A_HEAD
 
     def is_whole(self) -> bool:
@@ -75,6 +93,8 @@ class Connection(TConn):
         body = int(stated[1]) if stated else 0
         self.length = len(head) + 2 + body
         self.is_large = body > WATCHED or UNKNOWN.search(head) is not None
+        # However it is written; who has it elsewhere in a request waits as well.
+        self.is_login = head.startswith(b"POST ") and LOGIN in unquote_to_bytes(head.partition(b"\r\n")[0])
         self.deadline += SECONDS_FOR_A_BODY - SECONDS_FOR_A_HEAD
 
     def close(self, graceful: bool = False) -> None:
@@ -94,8 +114,8 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.waiting: dict[Connection, None] = {}  # for the rest of their request; the oldest first
-        self.large: deque[Connection] = deque()  # for a thread that may receive it
-        self.large_in_threads = 0
+        self.large = Lane(self.cfg.threads // 2)
+        self.logins = Lane(1, MOST_LOGINS)
         self.looked_at = 0.0
 
     def is_parent_alive(self) -> bool:
@@ -159,17 +179,21 @@ class Worker(ThreadWorker):
         else:
             conn.close()
 
+    def lane(self, conn: Connection) -> Lane | None:
+        """None for what any thread may take."""
+        return self.large if conn.is_large else self.logins if conn.is_login else None
+
     def hand_over(self, conn: Connection) -> None:
         """To a thread, or to those that wait for one."""
-        if conn.is_large and not self.may_take_large():
-            self.large.append(conn)
-            return
-        self.large_in_threads += conn.is_large
+        if lane := self.lane(conn):
+            if len(lane.waiting) >= lane.most_waiting:
+                self.give_up(conn, BUSY)
+                return
+            if lane.taken >= lane.threads:
+                lane.waiting.append(conn)
+                return
+            lane.taken += 1
         super().enqueue_req(conn)
-
-    def may_take_large(self) -> bool:
-        """Whether fewer than half of the threads receive a large request."""
-        return bool(self.large_in_threads < self.cfg.threads // 2)
 
     def handle(self, conn: Connection) -> Any:  # noqa: ANN401
         """In the thread: gunicorn goes on from what has been received."""
@@ -181,10 +205,12 @@ class Worker(ThreadWorker):
         return super().handle(conn)
 
     def finish_request(self, conn: Connection, done: "Future[Any]") -> None:
-        self.large_in_threads -= conn.is_large
+        lane = self.lane(conn)  # before the next request on the same connection
         super().finish_request(conn, done)
-        if self.large and self.may_take_large():
-            self.hand_over(self.large.popleft())
+        if lane:
+            lane.taken -= 1
+            if lane.waiting:
+                self.hand_over(lane.waiting.popleft())
 
     def murder_pending(self) -> None:
         """gunicorn calls this after every event; a look once a second is enough."""
@@ -195,6 +221,6 @@ class Worker(ThreadWorker):
         for conn in list(self.waiting):
             if conn.deadline < now or not (self.alive or conn.received):
                 self.give_up(conn, LATE)
-        while self.large and self.large[0].deadline < now:
-            self.nr_conns -= 1
-            self.large.popleft().refuse(BUSY)
+        for lane in (self.large, self.logins):
+            while lane.waiting and lane.waiting[0].deadline < now:
+                self.give_up(lane.waiting.popleft(), BUSY)

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -48,6 +49,27 @@ def test_slow_login_keeps_nobody_from_signing_in(product: Product) -> None:
     with slow_clients(product.web, 1, first, then):
         time.sleep(1)  # by then a thread receives it
         assert session.post(login, form, timeout=30).status_code == 200
+
+
+def test_flood_of_logins_is_answered_in_turn_and_takes_one_thread(product: Product) -> None:
+    """Three write the address otherwise, and have sent no form."""
+    site, body = f"http://127.0.0.1:{product.web}", {"strokes": ONE}
+    session = requests.Session()
+    session.get(f"{site}/admin/login/", timeout=30)
+    token = session.cookies["csrftoken"]
+
+    def guess(name: str) -> int:
+        form = {"username": name, "password": "wrong", "csrfmiddlewaretoken": token}
+        cookie = {"csrftoken": token}
+        return requests.post(f"{site}/admin/login/", form, cookies=cookie, timeout=60).status_code
+
+    other = PREDICT.replace(b"/api/predict", b"/%61dmin/lo%67in/") + b"Connection: close\r\n\r\n"
+    with ThreadPoolExecutor(6) as pool, slow_clients(product.web, 3, other, b"") as others:
+        guesses = [pool.submit(guess, f"nobody {number}") for number in range(6)]
+        for _ in range(10):
+            assert seconds(lambda: requests.post(f"{site}/api/predict", json=body, timeout=30), 201) < 2
+        assert [it.result() for it in guesses] == [200] * 6
+        assert [read_all(client)[:13] for client in others] == [b"HTTP/1.1 403 "] * 3
 
 
 def read_all(client: socket.socket) -> bytes:
