@@ -133,6 +133,14 @@ class Prediction(models.Model):
     uncertain = models.BooleanField(default=False)
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     latency_ms = models.FloatField(help_text="From the request's arrival to the model's answer.")
+    request_id = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="By which the logs know the request.",
+    )
 
     user_label = models.PositiveSmallIntegerField(
         choices=LABELS, null=True, blank=True, help_text="The claim."
