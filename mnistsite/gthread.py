@@ -14,7 +14,7 @@ from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn import util
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
 
@@ -105,17 +105,33 @@ class Worker(ThreadWorker):
             return True
         self.alive = False
         self.set_accept_enabled(False)
-        for listener in self.sockets:
-            listener.close()
         return False
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """gunicorn keeps the port until its clients have gone: the system takes more of them meanwhile,
+        whom nobody answers. A refused request is one that the proxy may send to another server."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                self.give_back(listener)
+
+    def give_back(self, listener: socket.socket) -> None:
+        """After those who have reached it already."""
+        with suppress(OSError):  # nobody is left, or it is closed
+            while True:
+                self.accept_one(listener)
+        listener.close()
 
     def accept(self, listener: socket.socket) -> None:
         with suppress(BlockingIOError, ConnectionAbortedError):
-            sock, address = listener.accept()
-            self.nr_conns += 1
-            if len(self.waiting) >= MOST_WAITING:
-                self.give_up(next(iter(self.waiting)), LATE)
-            self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
+            self.accept_one(listener)
+
+    def accept_one(self, listener: socket.socket) -> None:
+        sock, address = listener.accept()
+        self.nr_conns += 1
+        if len(self.waiting) >= MOST_WAITING:
+            self.give_up(next(iter(self.waiting)), LATE)
+        self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
 
     def enqueue_req(self, conn: Connection) -> None:
         """gunicorn calls this for a connection on which the next request begins."""
@@ -193,7 +209,8 @@ class Worker(ThreadWorker):
             return
         self.looked_at = now
         for conn in list(self.waiting):
-            if conn.deadline < now or not (self.alive or conn.received):
+            has_begun = conn.received or conn.deadline > now + SECONDS_FOR_A_HEAD - STOP_KEEPALIVE_LINGER
+            if conn.deadline < now or not (self.alive or has_begun):
                 self.give_up(conn, LATE)
         while self.large and self.large[0].deadline < now:
             self.nr_conns -= 1
