@@ -18,7 +18,7 @@ from selectors import EVENT_READ
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
 
@@ -133,20 +133,35 @@ class Worker(ThreadWorker):
             return True
         self.alive = False
         self.set_accept_enabled(False)
-        for listener in self.sockets:
-            listener.close()
         return False
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """gunicorn keeps the port until its clients have gone: the system takes more of them meanwhile,
+        whom nobody answers. A refused request is one that the proxy may send to another server."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                self.give_back(listener)
+
+    def give_back(self, listener: socket.socket) -> None:
+        """After those who have reached it already."""
+        with suppress(OSError):  # nobody is left, or it is closed
+            while True:
+                self.accept_one(listener)
+        listener.close()
 
     def accept(self, listener: socket.socket) -> None:
         try:
-            sock, address = listener.accept()
+            self.accept_one(listener)
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as problem:
             if problem.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
             self.lacks_descriptors = True
-            return
+
+    def accept_one(self, listener: socket.socket) -> None:
+        sock, address = listener.accept()
         self.nr_conns += 1
         if len(self.waiting) >= MOST_WAITING:
             self.give_up(next(iter(self.waiting)), LATE)
@@ -288,7 +303,8 @@ class Worker(ThreadWorker):
             return
         self.looked_at = now
         for conn in list(self.waiting):
-            if conn.deadline < now or not (self.alive or conn.received):
+            has_begun = conn.received or conn.deadline > now + SECONDS_FOR_A_HEAD - STOP_KEEPALIVE_LINGER
+            if conn.deadline < now or not (self.alive or has_begun):
                 self.give_up(conn, LATE)
         for conn in [conn for conn, deadline in self.closing.items() if deadline < now]:
             self.cut(conn)
