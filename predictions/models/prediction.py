@@ -16,7 +16,7 @@ from classifier.ink import Ink
 from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
 from predictions.lots import DOUBTFUL_SHARE, RANDOM_SAMPLE, SURE_FROM, UNCLAIMED_SHARE
-from predictions.models import review
+from predictions.models import review, webhook
 from predictions.models.erased import REFUSE_ERASED, ErasedId
 from predictions.models.insert import VALUES, insert
 from predictions.models.job import Job
@@ -81,6 +81,7 @@ class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
         Prediction.objects.filter(pk__in=keys).only("pk").delete()
         ModelVersion.objects.forget(learned)
         Job.objects.forget(keys)
+        webhook.forget(keys)
         return len(keys)
 
 
