@@ -19,7 +19,7 @@ from procrastinate.jobs import Status
 from procrastinate.worker import Worker
 
 from predictions import own_process
-from predictions.models import AlreadyQueuedError, Job, Prediction, webhook
+from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction, webhook
 from predictions.models.job import ReportProgress
 from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
@@ -119,7 +119,9 @@ def nightly(timestamp: int) -> None:
 
     start_unless_queued(Job.Kind.RETENTION)
     start_unless_queued(Job.Kind.FORGET)
-    if new_drawings() >= settings.RETRAIN_AFTER:
+    active = ModelVersion.objects.active()
+    is_replaced = active is not None and active.to_forget_since  # by one that trains on the new drawings too
+    if not is_replaced and new_drawings() >= settings.RETRAIN_AFTER:
         start_unless_queued(Job.Kind.TRAIN)
 
 

@@ -1,4 +1,4 @@
-"""Second opinions: what another operator says of a drawing of the random sample, shown blind to both.
+"""Second opinions: what another operator says of a drawing that a lot chose, shown blind to both.
 
 The first operator's word is copied: a later decision about the row, which settles a difference, leaves the
 two words as they were given.

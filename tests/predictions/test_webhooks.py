@@ -90,6 +90,19 @@ def test_labels_and_promotions_are_told(receiver: Receiver) -> None:
     assert len({message["id"] for message in (training, label, promotion)}) == 3
 
 
+@pytest.mark.parametrize("status", ["todo", "succeeded"])
+def test_messages_forget_deleted_drawings_and_keep_the_others(receiver: Receiver, status: str) -> None:
+    gone, kept = rows.prediction(), rows.prediction()
+    Prediction.objects.filter(pk__in=[gone.pk, kept.pk]).review(rows.operator(), "accepted", 1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = %s::procrastinate_job_status", [status])
+    before = queued()
+    Prediction.objects.filter(pk=gone.pk).erase()
+    *others, label = queued()
+    assert label == before[-1] | {"predictions": [str(kept.pk)]}
+    assert others == before[:-1]
+
+
 def test_what_is_rolled_back_is_not_told(receiver: Receiver) -> None:
     olive, row = rows.operator(), rows.prediction()
     before = len(queued())

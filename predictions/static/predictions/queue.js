@@ -79,7 +79,7 @@
         if (!row.blind) showGuesses(row, conflict);
     }
 
-    /* Of a row of the random sample nobody's guess is known here. */
+    /* Of a row that a lot chose nobody's guess is known here. */
     function proposal(row) {
         return row.user_label ?? row.digit;
     }
