@@ -39,10 +39,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install --require-hashes -c constraints.txt --group web \
     && cd /opt/venv/lib/python3.11/site-packages/torch \
     && rm -rf include test bin/test_* bin/protoc*
-# A fifth of the rest never runs: the packages' own tests, translations (USE_I18N is off), and most bytecode of the
-# largest, which is made anew for the modules that serving and training import.
+# A fifth of the rest never runs: the packages' own tests, translations (USE_I18N is off), Arrow's clients for its
+# servers and Amazon's, and most bytecode of the largest, which is made anew for the modules that serving and
+# training import.
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN find . -type d -name tests -prune -exec rm -r {} + \
+    && rm -r pyarrow/include pyarrow/*flight* pyarrow/*s3* \
     && find . -name '*.[mp]o' -delete \
     && find networkx pandas scipy sklearn sympy torch -name '*.pyc' -delete \
     && PYTHONDONTWRITEBYTECODE= python -c 'import cleanlab.filter, safetensors.torch, scipy.ndimage, scipy.stats, \
@@ -57,7 +59,8 @@ COPY --from=groups /app/groups.toml pyproject.toml
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv install --require-hashes -c constraints.txt --group ui
 WORKDIR /opt/venv/lib/python3.11/site-packages
-RUN find . -type d -name tests -prune -exec rm -r {} + && rm -r pyarrow/include
+RUN find . -type d -name tests -prune -exec rm -r {} + \
+    && rm -r pyarrow/include pyarrow/*flight* pyarrow/*s3*
 
 
 # The base image ships the standard library uncompiled; on a read-only root every start, of a health check

@@ -32,6 +32,13 @@ from benchmarks.drilling import (
 
 SITE = f"http://localhost:{PORTS['HTTP_PORT']}"
 SECURE_SITE = f"https://{INTRANET}:{PORTS['HTTPS_PORT']}"
+# The true label of one drawing, and what a training outside would be made from.
+EXPORT = """set -e
+printf 'id,true_label\\n%s,1\\n' "$1" > /tmp/labels.csv
+python manage.py import_labels /tmp/labels.csv --operator admin > /dev/null
+python manage.py export_labels --format parquet --output /tmp/dataset > /dev/null
+cd /tmp/dataset && find . -type f -printf '%f '
+"""
 SERVICES = ["db", "web", "worker", "ui", "proxy", "backup"]
 
 
@@ -85,6 +92,8 @@ def use_it(stack: Stack, results: Results) -> None:
     path = f"{SITE}/api/predictions/{answer.json()['id']}/feedback"
     feedback = requests.post(path, json={"label": 1}, timeout=10)
     results.row("feedback", str(feedback.status_code), feedback.ok)
+    exported = stack.compose("exec", "-T", "web", "sh", "-c", EXPORT, "sh", answer.json()["id"])
+    results.row("its label imported, the data set exported", exported, ".parquet" in exported)
     visit = draw_in_browser(SITE, admin_password(stack), stack.directory / "page.png")
     results.row("a browser draws on the page, logs in to the admin", visit.seen(), not visit.complaints)
     private = ["/metrics", "/readyz", "/_stcore/metrics", "//_stcore/metrics", "/%5Fstcore/metrics"]

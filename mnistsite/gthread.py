@@ -2,28 +2,40 @@
 
 A thread gets a request when all of it has come. So idle connections, half-sent and slow requests hold none.
 Only a body that is too large to be kept is received in a thread, and half of the threads never do that.
+Logins, which cost a processor a third of a second each, wait for each other and get one thread.
 """
 
+import errno
 import re
 import socket
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from selectors import EVENT_READ
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from gunicorn import util
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
 
 SECONDS_FOR_A_HEAD = 10  # as the proxy gives it
 MOST_OF_A_HEAD = 32_768  # bytes; as the proxy takes
 MOST_WAITING = 400  # connections whose request is not whole; one more, and the oldest is closed
+MOST_LOGINS = 100  # that wait for their turn; one more is refused
+MOST_CLOSING = (
+    100  # connections that wait for their client to close them too; one more, and the oldest is cut
+)
+SECONDS_TO_CLOSE = 2
+MOST_FREED = 20  # connections that wait are closed at a time where no descriptor is left; the oldest first
+SECONDS_TO_BREATHE = 0.01
 PIECE = 65_536  # bytes received at a time
 END_OF_HEAD = b"\r\n\r\n"
 ASKS_WHETHER_ALIVE = b"GET /livez "
+LOGIN = b"/admin/login"
 # Bodies whose length is not known or beyond measure, and senders that wait for a word before they send one.
 UNKNOWN = re.compile(
     rb"\r\n(?:transfer-encoding[ \t]*:|expect[ \t]*:|content-length[ \t]*:[ \t]*\d{13})", re.IGNORECASE
@@ -44,23 +56,36 @@ ALIVE = answer("200 OK", '{"status": "alive"}')
 LATE = refusal("408 Request Timeout", "incomplete", "The request broke off, or took too long.")
 LONG_HEAD = refusal("431 Request Header Fields Too Large", "refused", "The headers are too long.")
 BUSY = refusal(
-    "503 Service Unavailable", "busy", "Too much is being received; please try again.", "Retry-After: 2"
+    "503 Service Unavailable",
+    "busy",
+    "Too many come at this moment; please try again.",
+    "Retry-After: 2",
 )
+
+
+@dataclass
+class Lane:
+    """Requests of a kind that so many threads take at a time; the others wait, in the order they came."""
+
+    threads: int
+    most_waiting: float = float("inf")
+    taken: int = 0
+    waiting: "deque[Connection]" = field(default_factory=deque)
 
 
 class Connection(TConn):
     """A connection, and what has been received of its next request."""
 
-    closers = ThreadPoolExecutor(8, thread_name_prefix="closer")
+    worker: "Worker"
     received = b""
     length: int | None = None  # of head and body; None until the head is whole
     deadline = 0.0
-    is_large = False
+    is_large = is_login = False
 
     def begin_request(self) -> None:
         """What came behind the last request, on a connection that is kept, belongs to this one."""
         self.received = self.parser.unreader.take_buffered() if self.parser else b""
-        self.length, self.is_large = None, False
+        self.length, self.is_large, self.is_login = None, False, False
         self.deadline = time.monotonic() + SECONDS_FOR_A_HEAD
 
     def is_whole(self) -> bool:
@@ -75,12 +100,13 @@ class Connection(TConn):
         body = int(stated[1]) if stated else 0
         self.length = len(head) + 2 + body
         self.is_large = body > WATCHED or UNKNOWN.search(head) is not None
+        # However it is written; who has it elsewhere in a request waits as well.
+        self.is_login = head.startswith(b"POST ") and LOGIN in unquote_to_bytes(head.partition(b"\r\n")[0])
         self.deadline += SECONDS_FOR_A_BODY - SECONDS_FOR_A_HEAD
 
     def close(self, graceful: bool = False) -> None:
-        """A client that keeps a closed connection open is waited for by threads of their own."""
         if graceful:
-            self.closers.submit(util.close_graceful, self.sock)
+            self.worker.see_off(self)
         else:
             super().close()
 
@@ -94,9 +120,11 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.waiting: dict[Connection, None] = {}  # for the rest of their request; the oldest first
-        self.large: deque[Connection] = deque()  # for a thread that may receive it
-        self.large_in_threads = 0
+        self.closing: dict[Connection, float] = {}  # until then, for their client; the oldest first
+        self.large = Lane(self.cfg.threads // 2)
+        self.logins = Lane(1, MOST_LOGINS)
         self.looked_at = 0.0
+        self.lacks_descriptors = False
 
     def is_parent_alive(self) -> bool:
         """gunicorn's own orphans keep the port, on which they accept nobody, while their clients stay,
@@ -105,17 +133,87 @@ class Worker(ThreadWorker):
             return True
         self.alive = False
         self.set_accept_enabled(False)
-        for listener in self.sockets:
-            listener.close()
         return False
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """gunicorn keeps the port until its clients have gone: the system takes more of them meanwhile,
+        whom nobody answers. A refused request is one that the proxy may send to another server."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                self.give_back(listener)
+
+    def give_back(self, listener: socket.socket) -> None:
+        """After those who have reached it already."""
+        with suppress(OSError):  # nobody is left, or it is closed
+            while True:
+                self.accept_one(listener)
+        listener.close()
+
     def accept(self, listener: socket.socket) -> None:
-        with suppress(BlockingIOError, ConnectionAbortedError):
-            sock, address = listener.accept()
-            self.nr_conns += 1
-            if len(self.waiting) >= MOST_WAITING:
-                self.give_up(next(iter(self.waiting)), LATE)
-            self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
+        try:
+            self.accept_one(listener)
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as problem:
+            if problem.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.lacks_descriptors = True
+
+    def accept_one(self, listener: socket.socket) -> None:
+        sock, address = listener.accept()
+        self.nr_conns += 1
+        if len(self.waiting) >= MOST_WAITING:
+            self.give_up(next(iter(self.waiting)), LATE)
+        conn = Connection(self.cfg, sock, address, listener.getsockname())
+        conn.worker = self
+        self.enqueue_req(conn)
+
+    def free_descriptors(self) -> None:
+        """Of whoever is not being answered. gunicorn's own worker would end."""
+        self.lacks_descriptors = False
+        self.log.warning("No file descriptor is left: connections that wait are closed.")
+        self.murder_keepalived(force=True)
+        for conn in list(self.closing):
+            self.cut(conn)
+        for conn in list(islice(self.waiting, MOST_FREED)):
+            self.stop_waiting(conn)
+            self.nr_conns -= 1
+            conn.close()
+        time.sleep(SECONDS_TO_BREATHE)  # where nothing was to be had, the next try comes at once
+
+    def see_off(self, conn: Connection) -> None:
+        """Close our side, and the rest when the client has closed too, or does not for long. What a client
+        still sends to a closed connection would take the answer from it. Until then it counts as open."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+        except OSError:
+            conn.close()
+            return
+        if len(self.closing) >= MOST_CLOSING:
+            self.cut(next(iter(self.closing)))
+        self.nr_conns += 1
+        self.closing[conn] = time.monotonic() + SECONDS_TO_CLOSE
+        self.poller.register(conn.sock, EVENT_READ, lambda _: self.discard(conn))
+
+    def discard(self, conn: Connection) -> None:
+        if conn not in self.closing:  # it was cut since the poller has seen it
+            return
+        try:
+            has_ended = not conn.sock.recv(PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            has_ended = True
+        if has_ended:
+            self.cut(conn)
+
+    def cut(self, conn: Connection) -> None:
+        del self.closing[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def enqueue_req(self, conn: Connection) -> None:
         """gunicorn calls this for a connection on which the next request begins."""
@@ -144,7 +242,11 @@ class Worker(ThreadWorker):
             self.give_up(conn, LONG_HEAD)
         elif conn not in self.waiting:
             self.waiting[conn] = None
-            self.poller.register(conn.sock, EVENT_READ, lambda _: self.receive(conn))
+            self.poller.register(conn.sock, EVENT_READ, lambda _: self.receive_more(conn))
+
+    def receive_more(self, conn: Connection) -> None:
+        if conn in self.waiting:  # and was not given up since the poller has seen it
+            self.receive(conn)
 
     def stop_waiting(self, conn: Connection) -> None:
         if conn in self.waiting:
@@ -159,17 +261,21 @@ class Worker(ThreadWorker):
         else:
             conn.close()
 
+    def lane(self, conn: Connection) -> Lane | None:
+        """None for what any thread may take."""
+        return self.large if conn.is_large else self.logins if conn.is_login else None
+
     def hand_over(self, conn: Connection) -> None:
         """To a thread, or to those that wait for one."""
-        if conn.is_large and not self.may_take_large():
-            self.large.append(conn)
-            return
-        self.large_in_threads += conn.is_large
+        if lane := self.lane(conn):
+            if len(lane.waiting) >= lane.most_waiting:
+                self.give_up(conn, BUSY)
+                return
+            if lane.taken >= lane.threads:
+                lane.waiting.append(conn)
+                return
+            lane.taken += 1
         super().enqueue_req(conn)
-
-    def may_take_large(self) -> bool:
-        """Whether fewer than half of the threads receive a large request."""
-        return bool(self.large_in_threads < self.cfg.threads // 2)
 
     def handle(self, conn: Connection) -> Any:  # noqa: ANN401
         """In the thread: gunicorn goes on from what has been received."""
@@ -181,20 +287,27 @@ class Worker(ThreadWorker):
         return super().handle(conn)
 
     def finish_request(self, conn: Connection, done: "Future[Any]") -> None:
-        self.large_in_threads -= conn.is_large
+        lane = self.lane(conn)  # before the next request on the same connection
         super().finish_request(conn, done)
-        if self.large and self.may_take_large():
-            self.hand_over(self.large.popleft())
+        if lane:
+            lane.taken -= 1
+            if lane.waiting:
+                self.hand_over(lane.waiting.popleft())
 
     def murder_pending(self) -> None:
         """gunicorn calls this after every event; a look once a second is enough."""
+        if self.lacks_descriptors:
+            self.free_descriptors()
         now = time.monotonic()
         if now - self.looked_at < 1:
             return
         self.looked_at = now
         for conn in list(self.waiting):
-            if conn.deadline < now or not (self.alive or conn.received):
+            has_begun = conn.received or conn.deadline > now + SECONDS_FOR_A_HEAD - STOP_KEEPALIVE_LINGER
+            if conn.deadline < now or not (self.alive or has_begun):
                 self.give_up(conn, LATE)
-        while self.large and self.large[0].deadline < now:
-            self.nr_conns -= 1
-            self.large.popleft().refuse(BUSY)
+        for conn in [conn for conn, deadline in self.closing.items() if deadline < now]:
+            self.cut(conn)
+        for lane in (self.large, self.logins):
+            while lane.waiting and lane.waiting[0].deadline < now:
+                self.give_up(lane.waiting.popleft(), BUSY)

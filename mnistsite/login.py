@@ -1,15 +1,19 @@
 """What guards the way in: wrong guesses lock account and address for a while; passwords are checked one at
-a time."""
+a time, by what the processors have left."""
 
 import fcntl
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
@@ -21,13 +25,35 @@ from predictions.api.rate import household
 LOCK = settings.VAR_DIR  # a folder that all web processes of this machine share
 
 
+# As `nice` counts: a third of another's share of a processor. With less, a login beside a training would take
+# half a minute.
+NICE = 5
+
+_here = threading.Lock()
+
+
+def lower_priority() -> None:
+    """Of this thread alone, which only Linux can."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+class QuietHasher(PBKDF2PasswordHasher):
+    """Django's own, in a thread that leaves the processors to whoever else has something to do."""
+
+    thread = ThreadPoolExecutor(1, initializer=lower_priority)
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        return self.thread.submit(super().encode, password, salt, iterations).result()
+
+
 class BusyError(Exception):
     """Somebody else's password is being checked at this moment."""
 
 
 class OneAtATime:
-    """Refuses whoever signs in while another does, before anything else of the request is looked at: most
-    of a flood costs little."""
+    """Lets one sign in at a time. The server brings logins here in turn (mnistsite/gthread.py); who comes
+    otherwise is refused before anything else of the request is looked at."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -47,18 +73,21 @@ class OneAtATime:
 def only_one() -> Iterator[None]:
     """A password costs a third of a second of a processor to check, so a flood of them gets one processor.
 
-    Nobody waits, which would hold a thread. The lock ends with the process that holds it, however that ends.
-    Raises BusyError.
+    Waits for other processes, but not for another thread of this one, which would have two held. The lock
+    ends with the process that holds it, however that ends. Raises BusyError.
     """
-    LOCK.mkdir(parents=True, exist_ok=True)
-    folder = os.open(LOCK, os.O_RDONLY)
+    if not _here.acquire(blocking=False):
+        raise BusyError("Others are signing in at this moment.")
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise BusyError("Others are signing in at this moment.") from None
+        LOCK.mkdir(parents=True, exist_ok=True)
+        folder = os.open(LOCK, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
     finally:
-        os.close(folder)
+        _here.release()
 
 
 def address(request: HttpRequest) -> str | None:

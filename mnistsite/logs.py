@@ -1,5 +1,5 @@
 """Lines of the log: JSON in containers, text elsewhere; with the id of the request that they belong to, and
-nothing that a visitor has drawn or is known by."""
+nothing that a visitor has drawn or is known by, nor a webhook's address."""
 
 import json
 import logging
@@ -13,6 +13,8 @@ UUID = r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"
 # PostgreSQL's details of an error hold the whole row, its drawing included.
 PRIVATE = [
     (re.compile(r"^(DETAIL|CONTEXT):.*", re.MULTILINE), r"\1: (left out)"),
+    # The queue names all that a failed job was called with.
+    (re.compile(r"(send_webhook\[\d+\])\(.*\)(?= ended with status)", re.DOTALL), r"\1"),
     (re.compile(rf"(visitor\W{{1,6}}(?:UUID\W{{1,2}})?){UUID}", re.IGNORECASE), r"\1…"),
 ]
 

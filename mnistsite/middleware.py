@@ -15,8 +15,8 @@ SOUND_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class RequestId:
-    """The proxy's id of the request, or one of our own, is in every line that is logged meanwhile and in the
-    answer."""
+    """The proxy's id of the request, or one of our own, is in every line that is logged meanwhile, in the
+    answer, and where views find it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -24,6 +24,7 @@ class RequestId:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         name = given if SOUND_ID.fullmatch(given) else uuid4().hex
+        request.META["HTTP_X_REQUEST_ID"] = name
         token = request_id.set(name)
         try:
             response = self.get_response(request)

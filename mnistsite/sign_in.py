@@ -24,6 +24,7 @@ from django.urls import path, reverse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
+from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
@@ -34,7 +35,6 @@ from predictions import second_factor
 
 SECONDS_TO_GO_ON = 600  # after the password: time enough to install an app
 PASSWORD_WAS_RIGHT, KEY = "password_was_right", "second_factor_key"  # in the session
-OWES = "mnistsite.owes_code"  # in the request's META, where no header can be
 TYPED = {
     "autocomplete": "one-time-code",
     "autocapitalize": "off",
@@ -44,10 +44,11 @@ TYPED = {
 
 
 class Site(UnfoldAdminSite):
-    """The admin, which is closed to a session that owes a code."""
+    """The admin. Where everybody needs a second factor, it is closed to a session that began without one."""
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return super().has_permission(request) and not owes_code(request)
+        owes_code = settings.SECOND_FACTOR_REQUIRED and DEVICE_ID_SESSION_KEY not in request.session
+        return super().has_permission(request) and not owes_code
 
     def get_urls(self) -> list[Any]:
         return [
@@ -68,15 +69,6 @@ class Site(UnfoldAdminSite):
         if not isinstance(user, User) or (second_factor.has_app(user) and not self.has_permission(request)):
             return redirect("admin:login")
         return (change if second_factor.has_app(user) else set_up)(request, user)
-
-
-def owes_code(request: HttpRequest) -> bool:
-    """A session that began before the account had a second factor owes one too."""
-    if not isinstance(request.user, User) or getattr(request.user, "otp_device", None):
-        return False
-    if OWES not in request.META:  # asked several times for each page
-        request.META[OWES] = settings.SECOND_FACTOR_REQUIRED or second_factor.has_app(request.user)
-    return bool(request.META[OWES])
 
 
 def remember(request: HttpRequest, user: User) -> None:
@@ -172,6 +164,7 @@ def set_up(request: HttpRequest, user: User) -> HttpResponse:
     if KEY in request.session and form.is_valid():
         bind(request, user, form.device)
         del request.session[KEY]
+        second_factor.end_sessions(user, but=request.session.session_key)
         return show_recovery_codes(request, user)
     key = request.session.setdefault(KEY, default_key())
     app = TOTPDevice(user=user, key=key)
@@ -187,9 +180,9 @@ def change(request: HttpRequest, user: User) -> HttpResponse:
     bind(request, user, form.device)
     if "remove" not in request.POST:
         return show_recovery_codes(request, user)
-    second_factor.remove(user, by=user)
-    if settings.SECOND_FACTOR_REQUIRED:
-        remember(request, user)
+    second_factor.remove(user, by=user, but=request.session.session_key)
+    del request.session[DEVICE_ID_SESSION_KEY]
+    remember(request, user)
     messages.success(request, "The second factor is removed.")
     return redirect("admin:second_factor")
 

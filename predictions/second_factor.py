@@ -4,9 +4,10 @@ from math import ceil
 
 import django_otp
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth import authenticate
+from django.contrib.auth import SESSION_KEY, authenticate
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -83,13 +84,21 @@ def codes_left(user: User) -> int:
 
 
 @transaction.atomic
-def remove(user: User, by: User) -> bool:
-    """Whether there was one."""
+def remove(user: User, by: User, but: str | None = None) -> bool:
+    """Whether there was one. It ends the user's sessions, save the one with the key `but`."""
     removed, _ = TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
     if removed:
+        end_sessions(user, but)
         note(user, by, "Removed the second factor.")
     return bool(removed)
+
+
+def end_sessions(user: User, but: str | None) -> None:
+    """So that no session has to be asked what it began with. Whose it is stands within it."""
+    for session in Session.objects.exclude(session_key=but).iterator():
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+            session.delete()
 
 
 def note(user: User, by: User, what: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -18,7 +19,7 @@ from procrastinate.jobs import Status
 from procrastinate.worker import Worker
 
 from predictions import own_process
-from predictions.models import AlreadyQueuedError, Job, Prediction, webhook
+from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction, webhook
 from predictions.models.job import ReportProgress
 from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
@@ -118,7 +119,9 @@ def nightly(timestamp: int) -> None:
 
     start_unless_queued(Job.Kind.RETENTION)
     start_unless_queued(Job.Kind.FORGET)
-    if new_drawings() >= settings.RETRAIN_AFTER:
+    active = ModelVersion.objects.active()
+    is_replaced = active is not None and active.to_forget_since  # by one that trains on the new drawings too
+    if not is_replaced and new_drawings() >= settings.RETRAIN_AFTER:
         start_unless_queued(Job.Kind.TRAIN)
 
 
@@ -134,9 +137,13 @@ def send_webhook(url: str, body: str) -> None:
 
     signature = hmac.digest(settings.WEBHOOK_SECRET.encode(), body.encode(), "sha256").hex()
     headers = {"Content-Type": "application/json", "X-Signature": f"sha256={signature}"}
-    answer = requests.post(url, body.encode(), headers=headers, timeout=10, allow_redirects=False)
+    host = urlsplit(url).hostname  # the rest of an address may be a secret, and what is raised is logged
+    try:
+        answer = requests.post(url, body.encode(), headers=headers, timeout=10, allow_redirects=False)
+    except requests.RequestException as problem:
+        raise RefusedError(f"{host} did not answer: {type(problem).__name__}.") from None
     if not 200 <= answer.status_code < 300:
-        raise RefusedError(f"{url} answered {answer.status_code}.")
+        raise RefusedError(f"{host} answered {answer.status_code}.")
 
 
 @app.periodic(cron="*/10 * * * *")

@@ -15,6 +15,9 @@ API_URL = os.environ.get("API_URL", "http://localhost:8000").rstrip("/")
 PAGE_SECRET = os.environ.get("PAGE_SECRET", "")
 if file := os.environ.get("PAGE_SECRET_FILE"):
     PAGE_SECRET = Path(file).read_text().strip()
+# How long deleted drawings stay in weights and in backups, as the operator has set it.
+FORGET_DAYS = int(os.environ.get("FORGET_DAYS") or 7)
+KEEP_DAYS = int(os.environ.get("KEEP_DAYS") or 0)  # without any there are no backups of ours
 NOT_A_DIGIT = 10
 # For the connection and for sending a body; for the answer after that.
 SECONDS = (2, 5)

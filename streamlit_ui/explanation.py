@@ -53,7 +53,7 @@ def steps(answer: Answer, pictures: dict[str, Any]) -> str:
     figures = "".join(step(number, name, pictures) for number, name in enumerate(taken, 1))
     last = without(len(taken) + 2, answer["digit"], pictures["without"]) if pictures["without"] else ""
     sure = REASONS.get(answer["reason"] or "") or f"{per_cent(answer['confidence'])} sure"
-    words = f"{sure}, by model {html.escape(answer['model_version'])}."
+    words = f"{sure}. Read by model {html.escape(answer['model_version'])}."
     return (
         f'<div class="steps">{figures}<figure><div class="read">{answer["digit"]}</div>'
         f"<figcaption><strong>{len(taken) + 1}. Answer</strong>{words}</figcaption></figure>{last}</div>"

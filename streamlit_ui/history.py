@@ -60,13 +60,22 @@ def show(session: Session) -> None:
         if session.older and st.button("Show more", key="older"):
             act(load_older, session)
         with st.popover("Delete my drawings"):
-            st.write(
-                "This deletes all your drawings from the database now. If a model learned from one, "
-                "it is made again without it, and the old one erased, within eight days. "
-                "Backups are kept for two weeks."
-            )
+            st.write(what_deletion_reaches())
             if st.button("Delete them all", key="delete"):
                 act(delete, session)
+
+
+def what_deletion_reaches() -> str:
+    """Weights are erased in the night after FORGET_DAYS."""
+    reached = (
+        "This deletes all your drawings from the database now. If a model learned from one, it is made again "
+        f"without it, and the old one erased, within {days(client.FORGET_DAYS + 1)}."
+    )
+    return f"{reached} Backups are kept for {days(client.KEEP_DAYS)}." if client.KEEP_DAYS else reached
+
+
+def days(count: int) -> str:
+    return f"{count} day{'s' * (count != 1)}"
 
 
 def act(step: Callable[[Session], None], session: Session) -> None:

@@ -1,17 +1,18 @@
 """Agreement: what two operators said of the same drawings, and how often each of them was wrong."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from predictions.admin import show
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.models import REJECTED, Prediction, SecondOpinion
+from predictions.models.second_opinion import TRUTH
 
 
 class Record(NamedTuple):
@@ -24,11 +25,10 @@ class Record(NamedTuple):
     others_wrong: int
 
 
-def cohens_kappa(pairs: Iterable[tuple[int, int]]) -> float | None:
+def cohens_kappa(counts: Mapping[tuple[int, int], int]) -> float | None:
     """Agreement beyond chance: J. Cohen, "A Coefficient of Agreement for Nominal Scales", Educational and
     Psychological Measurement 20 (1960). None where chance alone would agree, or without any pair."""
-    counts = Counter(pairs)
-    total, agreed = counts.total(), sum(n for (first, second), n in counts.items() if first == second)
+    total, agreed = sum(counts.values()), alike(counts)
     firsts, seconds = Counter[int](), Counter[int]()
     for (first, second), n in counts.items():
         firsts[first] += n
@@ -37,16 +37,32 @@ def cohens_kappa(pairs: Iterable[tuple[int, int]]) -> float | None:
     return (total * agreed - by_chance) / (total * total - by_chance) if total * total > by_chance else None
 
 
-def records(opinions: Iterable[SecondOpinion]) -> list[Record]:
+def alike(counts: Mapping[tuple[int, int], int]) -> int:
+    return sum(n for (first, second), n in counts.items() if first == second)
+
+
+def count_pairs() -> dict[tuple[int, int], int]:
+    """How often two said what, of the drawings that the lot chose. The database counts: there may be many."""
+    drawn = SecondOpinion.objects.filter(drawn=True).order_by()
+    return {
+        (first, second): n
+        for first, second, n in drawn.values_list("first_label", "label").annotate(count=Count("pk"))
+    }
+
+
+def records() -> list[Record]:
     """Of every operator. Two who err alike count as right: nobody can know."""
     tally: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for opinion in opinions:
-        if (truth := opinion.truth) is None:
-            continue
-        for operator, word in ((opinion.first_by, opinion.first_label), (opinion.by, opinion.label)):
-            place = 0 if opinion.drawn else 2
-            tally[str(operator)][place] += 1
-            tally[str(operator)][place + 1] += word != truth
+    settled = SecondOpinion.objects.annotate(truth=TRUTH).exclude(truth=None).order_by()
+    for operator, said in (("first_by__username", "first_label"), ("by__username", "label")):
+        is_wrong = ~Q(truth=F(said))
+        counts = settled.values_list(operator, "drawn").annotate(
+            count=Count("pk"), wrong=Count("pk", filter=is_wrong)
+        )
+        for name, drawn, count, wrong in counts:
+            place = 0 if drawn else 2
+            tally[name][place] += count
+            tally[name][place + 1] += wrong
     return [Record(name, *counts) for name, counts in sorted(tally.items())]
 
 
@@ -67,16 +83,13 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
         return request.user.has_perm("predictions.change_prediction")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401
-        opinions = list(
-            SecondOpinion.objects.select_related("prediction", "first_by", "by").defer(*BLOBS, *INPUT)
-        )
-        drawn = [(opinion.first_label, opinion.label) for opinion in opinions if opinion.drawn]
+        counts = count_pairs()
         context = {
             "title": "Agreement between operators",
-            "pairs": len(drawn),
-            "agreed": sum(first == second for first, second in drawn),
-            "kappa": cohens_kappa(drawn),
-            "records": records(opinions),
+            "pairs": sum(counts.values()),
+            "agreed": alike(counts),
+            "kappa": cohens_kappa(counts),
+            "records": records(),
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -118,4 +131,3 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
 
 
 BLOBS = ("prediction__image", "prediction__strokes")
-INPUT = ("prediction__input", "prediction__probabilities")

@@ -87,7 +87,20 @@ class PredictionAdmin(
         ("Decision", {"fields": ["reviewed_by", "reviewed_at", "selected_by"]}),
         ("Reading", {"fields": ["model_input", *READING]}),
         ("Visitor", {"fields": ["user_label", "user_label_at", "source", "visitor"]}),
-        ("Log", {"fields": ["id", "created_at", "latency_ms", "drawing", "superseded", "suspicion"]}),
+        (
+            "Log",
+            {
+                "fields": [
+                    "id",
+                    "created_at",
+                    "latency_ms",
+                    "request_id",
+                    "drawing",
+                    "superseded",
+                    "suspicion",
+                ]
+            },
+        ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:

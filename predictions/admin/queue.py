@@ -96,8 +96,8 @@ def read(request: HttpRequest, schema: type[Body]) -> Body:
 
 
 def shown(row: Prediction) -> dict[str, Any]:
-    """A row as the scripts of queue and grid read it; of the random sample, without anybody's guess."""
-    blind = row.in_random_sample
+    """A row as the scripts of queue and grid read it; of those that a lot chose, without anybody's guess."""
+    blind = row.drawn
     return {
         "id": row.pk,
         "row_version": row.row_version,

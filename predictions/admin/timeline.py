@@ -73,7 +73,7 @@ def marks_of(version: ModelVersion, accuracy: Accuracy | None) -> list[Mark]:
     if accuracy:
         marks.append(Mark("labels", accuracy.share, accuracy.plain, accuracy.digits))
         middle = min(max(accuracy.share, accuracy.powered[0]), accuracy.powered[1])
-        marks.append(Mark("powered", middle, accuracy.powered, accuracy.digits))
+        marks.append(Mark("powered", middle, accuracy.powered, accuracy.labels))
     if figures := version.metrics["sets"].get("drawings_test"):
         low, high = figures["interval"]
         marks.append(Mark("held-out", figures["accuracy"], (low, high), figures["count"]))

@@ -62,6 +62,7 @@ class ImportForm(forms.Form):
 
     as_of = forms.DateTimeField(widget=forms.HiddenInput)
     file = forms.FileField(
+        label_suffix="",
         help_text="CSV with the columns id and true_label (0 to 9, 10 for not a digit).",
         widget=UnfoldAdminFileFieldWidget,
     )

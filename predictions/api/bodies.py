@@ -102,9 +102,11 @@ def receive(request: HttpRequest) -> Iterator[PredictIn]:
 
 
 def named(request: HttpRequest, data: Any) -> Any:  # noqa: ANN401
-    """With the visitor whom the header names, unless the body does."""
+    """With the visitor whom the header names, unless the body does: a null there names nobody."""
     visitor = request.META.get("HTTP_X_VISITOR")
-    return {"visitor": visitor, **data} if visitor and isinstance(data, dict) else data
+    if not visitor or not isinstance(data, dict) or data.get("visitor") is not None:
+        return data
+    return data | {"visitor": visitor}
 
 
 def check_size(length: int, limit: int) -> None:

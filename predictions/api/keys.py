@@ -1,5 +1,6 @@
 """Who asks: the page, which proves itself, a machine with a key, or anybody."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from predictions.models.api_key import hash_of
 # A revoked key is good for so long in a process that has just seen it.
 SECONDS_KNOWN = 5.0
 MOST_KNOWN = 1000
-BEARER = "Bearer "
+BEARER = re.compile("bearer +", re.IGNORECASE)
 
 _known: dict[str, tuple[float, ApiKey]] = {}
 _lock = threading.Lock()
@@ -36,7 +37,7 @@ def needs(scope: str) -> Callable[[HttpRequest], object]:
 
 def check_key(request: HttpRequest, scope: str) -> ApiKey:
     """The key of a request. Raises ApiError unless it has the scope."""
-    key = find(request.headers.get("Authorization", "").removeprefix(BEARER).strip())
+    key = find(BEARER.sub("", request.headers.get("Authorization", ""), count=1).strip())
     if key is None:
         raise ApiError(401, "bad_key", "There is no such key, or it was revoked.")
     if scope not in key.scopes:

@@ -86,6 +86,7 @@ def predict(request: HttpRequest) -> HttpResponse:
         input=model_input.tobytes(),
         model_version=version,
         latency_ms=1000 * seconds,
+        request_id=request.META["HTTP_X_REQUEST_ID"],
     )
     logged = log_once(prediction)
     if logged is prediction:

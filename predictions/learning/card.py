@@ -41,9 +41,9 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
 
 
 def sets_of(metrics: "Metrics") -> list[dict[str, Any]]:
-    """The figures of each set, with its name as people write it: `mnist_test` is "MNIST, test"."""
+    """The figures of each set, with its name as people write it: `mnist_test` is "MNIST test"."""
     return [
-        {**figures, "name": name.replace("mnist", "MNIST").replace("_", ", ", 1)}
+        {**figures, "name": name.replace("mnist", "MNIST").replace("_", " ")}
         for name, figures in metrics["sets"].items()
     ]
 

@@ -1,15 +1,18 @@
 """Forgetting: weights that learned from a drawing which was deleted stop answering, and are erased."""
 
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TypedDict, Unpack
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from classifier.checkpoint import SHIPPED
 from predictions.learning.pipeline import Changes, Made, fine_tune
-from predictions.models import GateClosedError, ModelVersion, Weights
+from predictions.models import GateClosedError, ModelVersion, Prediction, Weights
 from predictions.models.job import ReportProgress
 
 REASON = "The version before learned from drawings that were deleted."
@@ -29,15 +32,32 @@ def forget(report: ReportProgress, data_dir: Path | None = None, **changes: Unpa
 
     Raises as `fine_tune` does.
     """
+    mark_what_learned_from_deleted()
     active = ModelVersion.objects.active()
     replaced_by = None
     try:
         if active and active.to_forget_since:
+            keep_a_start()
             replaced_by = promote(fine_tune(report, data_dir, **changes))
     finally:
         replaced_by = step_back() or replaced_by
         erased = erase_weights()
     return {"replaced_by": replaced_by, "erased": erased}
+
+
+def mark_what_learned_from_deleted() -> None:
+    """A deletion marks versions itself; but a release that knew nothing of this may have run meanwhile."""
+    datasets = ModelVersion.objects.values_list("dataset", flat=True)
+    sides = chain.from_iterable(dataset.values() for dataset in datasets)
+    named = {UUID(key) for side in sides for key in side}
+    there = Prediction.objects.filter(pk__in=named).values_list("pk", flat=True)
+    ModelVersion.objects.forget(named.difference(there))
+
+
+def keep_a_start() -> None:
+    """Where every version is to be forgotten, the shipped one takes their place."""
+    if ModelVersion.objects.start() is None:
+        ModelVersion.objects.register(SHIPPED.read_bytes())
 
 
 def promote(made: Made) -> str | None:

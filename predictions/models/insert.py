@@ -23,12 +23,13 @@ INSERT = """
     )
     INSERT INTO predictions_prediction (
         id, created_at, source, visitor, drawing, superseded, image, strokes, input, model_version_id, digit,
-        confidence, probabilities, uncertain, reason, latency_ms, review_status, selected_by, lottery
+        confidence, probabilities, uncertain, reason, latency_ms, request_id, review_status, selected_by,
+        lottery
     )
     SELECT
         %(id)s, %(created_at)s, %(source)s, %(visitor)s::uuid, %(drawing)s::uuid, false, %(image)s::bytea,
         %(strokes)s::jsonb, %(input)s, %(model_version_id)s, %(digit)s, %(confidence)s, %(probabilities)s,
-        %(uncertain)s, %(reason)s, %(latency_ms)s, 'pending', '', %(lottery)s
+        %(uncertain)s, %(reason)s, %(latency_ms)s, %(request_id)s, 'pending', '', %(lottery)s
     FROM (SELECT count(*) FROM earlier) AS marked
     WHERE NOT EXISTS (SELECT FROM predictions_erasedid WHERE id = %(id)s)
     ON CONFLICT DO NOTHING
@@ -48,6 +49,7 @@ VALUES = (
     "uncertain",
     "reason",
     "latency_ms",
+    "request_id",
     "lottery",
 )
 

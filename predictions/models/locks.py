@@ -13,6 +13,7 @@ class Lock(IntEnum):
     TRAINING = 6_284_001
     PROMOTION = 6_284_002
     JOB = 6_284_003
+    FORGETTING = 6_284_004
 
 
 def numbers(lock: Lock, key: str = "") -> tuple[int, int]:

@@ -15,7 +15,8 @@ from classifier.image_file import DrawingError
 from classifier.ink import Ink
 from classifier.preprocess import read_stored, render_strokes
 from predictions import pictures
-from predictions.models import review
+from predictions.lots import DOUBTFUL_SHARE, RANDOM_SAMPLE, SURE_FROM, UNCLAIMED_SHARE
+from predictions.models import review, webhook
 from predictions.models.erased import REFUSE_ERASED, ErasedId
 from predictions.models.insert import VALUES, insert
 from predictions.models.job import Job
@@ -80,6 +81,7 @@ class PredictionQuerySet(review.ReviewQuerySet["Prediction"]):
         Prediction.objects.filter(pk__in=keys).only("pk").delete()
         ModelVersion.objects.forget(learned)
         Job.objects.forget(keys)
+        webhook.forget(keys)
         return len(keys)
 
 
@@ -102,6 +104,7 @@ class Prediction(models.Model):
 
         SUSPICION = "suspicion"
         RANDOM = "random"
+        UNEVEN = "uneven", "Uneven lot"
         GRID = "grid"
         LIST = "list"
         IMPORT = "import"
@@ -133,6 +136,14 @@ class Prediction(models.Model):
     uncertain = models.BooleanField(default=False)
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     latency_ms = models.FloatField(help_text="From the request's arrival to the model's answer.")
+    request_id = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="By which the logs know the request.",
+    )
 
     user_label = models.PositiveSmallIntegerField(
         choices=LABELS, null=True, blank=True, help_text="The claim."
@@ -171,7 +182,7 @@ class Prediction(models.Model):
         choices=DIGITS, null=True, editable=False, help_text="What another model version reads."
     )
     lottery = models.FloatField(
-        default=review.draw_lot, db_default=Random(), editable=False, help_text="Draws the random sample."
+        default=review.draw_lot, db_default=Random(), editable=False, help_text="Draws the lots."
     )
     suspicion = models.GeneratedField(
         expression=review.SUSPICION,
@@ -241,13 +252,19 @@ class Prediction(models.Model):
             models.Index(fields=["visitor", "-created_at", "-id"], name="prediction_visitor"),
             models.Index(
                 fields=["-suspicion", "id"],
-                condition=Q(review_status="pending", superseded=False, lottery__gte=review.RANDOM_SAMPLE),
+                condition=Q(review_status="pending", superseded=False, lottery__gte=RANDOM_SAMPLE),
                 name="prediction_queue",
             ),
             models.Index(
                 fields=["lottery", "id"],
-                condition=Q(review_status="pending", superseded=False, lottery__lt=review.RANDOM_SAMPLE),
+                condition=Q(review_status="pending", superseded=False, lottery__lt=RANDOM_SAMPLE),
                 name="prediction_random_sample",
+            ),
+            models.Index(
+                review.UNEVEN_PLACE,
+                "id",
+                condition=Q(review.UNEVEN_SAMPLE, review_status="pending", superseded=False),
+                name="prediction_uneven_sample",
             ),
             models.Index(
                 fields=["reviewed_at", "id"],
@@ -347,15 +364,24 @@ class Prediction(models.Model):
         )
 
     @property
-    def in_random_sample(self) -> bool:
-        """Operators see such a row blind: nobody's guess is to pull the label towards it."""
-        return self.lottery < review.RANDOM_SAMPLE
+    def drawn(self) -> bool:
+        """Whether a lot chose this row: operators see it blind, since nobody's guess is to pull the label
+        towards it."""
+        return self.lottery < RANDOM_SAMPLE + self._uneven_share()
+
+    def _uneven_share(self) -> float:
+        """As `review.UNEVEN_SAMPLE` has it."""
+        if self.user_label is None:
+            return UNCLAIMED_SHARE if self.confidence >= SURE_FROM else DOUBTFUL_SHARE
+        return 0.0 if self.user_label == self.digit else DOUBTFUL_SHARE
 
     @property
     def selected_by_queue(self) -> str:
-        """How the queue selects this row, which its lot decides; a review there stores it as
+        """How the queue selects this row, which its lottery decides; a review there stores it as
         `selected_by`."""
-        return self.SelectedBy.RANDOM if self.in_random_sample else self.SelectedBy.SUSPICION
+        if self.lottery < RANDOM_SAMPLE:
+            return self.SelectedBy.RANDOM
+        return self.SelectedBy.UNEVEN if self.drawn else self.SelectedBy.SUSPICION
 
     def undo(self, by: Any, *, expected_version: int) -> None:  # noqa: ANN401
         """Go back to what was before the last change of the row as it was seen. Raises StaleRowError."""

@@ -12,6 +12,14 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from predictions.lots import (
+    DOUBTFUL_SHARE,
+    QUEUE_ROWS_PER_RANDOM_ROW,
+    QUEUE_ROWS_PER_UNEVEN_ROW,
+    RANDOM_SAMPLE,
+    SURE_FROM,
+    UNCLAIMED_SHARE,
+)
 from predictions.models.label_change import operator
 from predictions.models.webhook import announce
 
@@ -23,17 +31,12 @@ Row = TypeVar("Row", bound=models.Model)
 LEASE = timedelta(minutes=1)
 NAMED = 1000  # rows in a message
 
-# This share of all rows, drawn by lot when a row is logged, is kept out of every order by suspicion:
-# operators get it in the order of the lot, so that accuracy on it is an unbiased estimate.
-RANDOM_SAMPLE = 0.05
-# One row in so many that the queue hands out comes from that sample.
-QUEUE_ROWS_PER_RANDOM_ROW = 10
-# Of the sample's reviewed rows, a second operator gets the first fifth of the lot, and whatever the first one
+# Of what the lots chose, a second operator gets the first fifth of the even one, and whatever the first one
 # says that the model misread: an operator's slip nearly always looks like an error of the model.
 SECOND_SHARE = 0.01
 QUEUE_ROWS_PER_SECOND_OPINION = 20
 FOR_SECOND_OPINION = (
-    Q(selected_by="random", reviewed_by__isnull=False)
+    Q(selected_by__in=["random", "uneven"], reviewed_by__isnull=False)
     & ~Q(review_status="pending")
     & (Q(lottery__lt=SECOND_SHARE) | ~Q(true_label=F("digit")))
 )
@@ -74,13 +77,23 @@ SUPERSEDE_REOPENED = pgtrigger.Trigger(
 # The visitor says otherwise than the model.
 CONFLICT = Q(user_label__isnull=False) & ~Q(user_label=F("digit"))
 
+# The uneven lot (`predictions/lots.py`), and the order in which it comes to review.
+DOUBTFUL = CONFLICT | Q(user_label__isnull=True, confidence__lt=SURE_FROM)
+UNEVEN_SAMPLE = Q(lottery__gte=RANDOM_SAMPLE) & (
+    Q(DOUBTFUL, lottery__lt=RANDOM_SAMPLE + DOUBTFUL_SHARE)
+    | Q(user_label__isnull=True, lottery__lt=RANDOM_SAMPLE + UNCLAIMED_SHARE)
+)
+UNEVEN_PLACE = (F("lottery") - RANDOM_SAMPLE) / Case(
+    When(DOUBTFUL, then=Value(DOUBTFUL_SHARE)), default=Value(UNCLAIMED_SHARE)
+)
+
 
 class StaleRowError(Exception):
     """Somebody else changed the row after it was read; nothing was stored."""
 
 
 def draw_lot() -> float:
-    """A number in [0, 1) that says whether the row is of the random sample, and its place there."""
+    """A number in [0, 1) that says whether a lot chooses the row, and its place there."""
     return random.random()  # noqa: S311  (statistics, not a secret)
 
 
@@ -97,15 +110,20 @@ class ReviewQuerySet(models.QuerySet[Row]):
         return self.filter(review_status="pending", superseded=False)
 
     def most_suspicious(self) -> Self:
-        """Reviewable rows that are not of the random sample, the likeliest errors first."""
-        return self.reviewable().filter(lottery__gte=RANDOM_SAMPLE).order_by("-suspicion", "pk")
+        """Reviewable rows that no lot has chosen, the likeliest errors first."""
+        left = self.reviewable().filter(~UNEVEN_SAMPLE, lottery__gte=RANDOM_SAMPLE)
+        return left.order_by("-suspicion", "pk")
 
     def random_sample(self) -> Self:
         """Reviewable rows of the random sample, in the order of the lot."""
         return self.reviewable().filter(lottery__lt=RANDOM_SAMPLE).order_by("lottery", "pk")
 
+    def uneven_sample(self) -> Self:
+        """Reviewable rows of the uneven lot, in its order."""
+        return self.reviewable().filter(UNEVEN_SAMPLE).order_by(UNEVEN_PLACE, "pk")
+
     def for_second_opinion(self, by: "Operator") -> Self:
-        """Reviewed rows of the random sample that this operator is to read as well, oldest first."""
+        """Reviewed rows of both lots that this operator is to read as well, oldest first."""
         once_read = self.filter(FOR_SECOND_OPINION, second_opinion=None)
         return once_read.exclude(reviewed_by=by).order_by("reviewed_at", "pk")
 
@@ -156,12 +174,16 @@ class ReviewQuerySet(models.QuerySet[Row]):
     def queue(self, by: "Operator", count: int, without: list[Any]) -> "list[Row]":
         """Lease the next rows of the queue, none of `without`."""
         rest = self.exclude(pk__in=without)
-        at_random = rest.random_sample()._lock(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
-        again = min(ceil(count / QUEUE_ROWS_PER_SECOND_OPINION), count - len(at_random))
-        at_random += rest.for_second_opinion(by)._lock(by, again)
-        rows = rest.most_suspicious()._lock(by, count - len(at_random)) + at_random
-        more = rest.random_sample().exclude(pk__in=[row.pk for row in at_random])
-        return self._lease(rows + more._lock(by, count - len(rows)), by)
+        by_lot = rest.random_sample()._lock(by, ceil(count / QUEUE_ROWS_PER_RANDOM_ROW))
+        uneven = min(ceil(count / QUEUE_ROWS_PER_UNEVEN_ROW), count - len(by_lot))
+        by_lot += rest.uneven_sample()._lock(by, uneven)
+        again = min(ceil(count / QUEUE_ROWS_PER_SECOND_OPINION), count - len(by_lot))
+        by_lot += rest.for_second_opinion(by)._lock(by, again)
+        rows = rest.most_suspicious()._lock(by, count - len(by_lot)) + by_lot
+        for lot in (rest.random_sample(), rest.uneven_sample()):
+            more = lot.exclude(pk__in=[row.pk for row in rows])
+            rows += more._lock(by, count - len(rows))
+        return self._lease(rows, by)
 
     def _lock(self, by: "Operator", count: int) -> "list[Row]":
         """The first `count` of these rows that are free, locked until the transaction ends."""
@@ -177,7 +199,8 @@ class ReviewQuerySet(models.QuerySet[Row]):
 
     def waiting(self, at_most: int, by: "Operator") -> int:
         """How many of these rows wait for this operator, counted up to `at_most` in each of the orders."""
-        orders = (self.most_suspicious(), self.random_sample(), self.for_second_opinion(by))
+        lots = self.random_sample(), self.uneven_sample()
+        orders = (self.most_suspicious(), *lots, self.for_second_opinion(by))
         suspicious, *others = (rows.values("pk")[:at_most] for rows in orders)
         return suspicious.union(*others, all=True).count()
 

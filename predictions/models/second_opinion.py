@@ -1,4 +1,4 @@
-"""Second opinions: what another operator says of a drawing of the random sample, shown blind to both.
+"""Second opinions: what another operator says of a drawing that a lot chose, shown blind to both.
 
 The first operator's word is copied: a later decision about the row, which settles a difference, leaves the
 two words as they were given.
@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from predictions.models.prediction import LABELS, Prediction
@@ -16,6 +17,13 @@ from predictions.models.review import SECOND_SHARE, StaleRowError
 
 REJECTED = 11
 WORDS = [*LABELS, (REJECTED, "rejected")]
+
+
+# What two agree on, else what was decided after both; None while that is open.
+TRUTH = Case(
+    When(label=F("first_label"), then="label"),
+    When(prediction__reviewed_at__gt=F("at"), then=Coalesce("prediction__true_label", REJECTED)),
+)
 
 
 class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
@@ -81,12 +89,3 @@ class SecondOpinion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_first_label_display()}, and {self.get_label_display()}"
-
-    @property
-    def truth(self) -> int | None:
-        """What two agree on, else what was decided after both; None while that is open."""
-        if self.label == self.first_label:
-            return self.label
-        row = self.prediction
-        settled = row.reviewed_at is not None and row.reviewed_at > self.at
-        return word(row.true_label) if settled else None

@@ -73,6 +73,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         gone = {str(key) for key in drawings}
         if not gone:
             return
+        hold(Lock.FORGETTING)  # two deletions would wait for each other's versions
         for version in self.select_for_update().filter(_made_from(list(gone))):
             taught = any(version.dataset.get(side, {}).keys() & gone for side in TEACHING)
             version.dataset = {

@@ -70,7 +70,8 @@ def split(rows: PredictionQuerySet) -> tuple[PredictionQuerySet, ...]:
         return train, test
     if (count := rows.count()) < 2:
         return ()
-    lot, key = rows.order_by("lottery", "pk").values_list("lottery", "pk")[count // 10]
+    last = max(count // 10, 1) - 1
+    lot, key = rows.order_by("lottery", "pk").values_list("lottery", "pk")[last]
     lowest = Q(lottery__lt=lot) | Q(lottery=lot, pk__lte=key)
     return rows.exclude(lowest), rows.filter(lowest)
 

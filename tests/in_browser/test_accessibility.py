@@ -76,11 +76,21 @@ PAGES = [
 SETTLE = "Promise.allSettled(document.getAnimations().map(moving => moving.finished)).then(() => 0)"
 
 
+# Axe does not look whether a button has room for its words.
+CROWDED = """[...document.querySelectorAll(".desk-button")].filter((button) => {
+  const words = document.createRange();
+  words.selectNodeContents(button);
+  const [inner, outer] = [words.getBoundingClientRect(), button.getBoundingClientRect()];
+  return inner.width > 0 && (inner.left < outer.left + 3 || inner.right > outer.right - 3);
+}).map((button) => `${location} no room for ${button.textContent.trim()}`)"""
+
+
 def findings(page: Page) -> list[str]:
-    """What axe calls serious or critical, each with the first element that has it."""
+    """What axe calls serious or critical, each with the first element that has it, and crowded buttons."""
     page.evaluate(SETTLE)
     page.evaluate(f"{AXE.read_text('utf-8')}; 0")
-    return [
+    crowded: list[str] = page.evaluate(CROWDED)
+    return crowded + [
         f"{page.url} {found['id']}: {found['nodes'][0]['html'][:200]}"
         for found in page.evaluate(FIND)["violations"]
         if found["impact"] in {"serious", "critical"}

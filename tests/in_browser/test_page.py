@@ -389,10 +389,16 @@ def test_uploaded_photograph_is_read_shown_with_its_ink_and_labelled(
     expect(page.locator(".steps")).to_contain_text("what was taken for the digit")
 
 
-def test_two_digits_in_a_photograph_are_no_clear_digit(visit: Visit, product: Product) -> None:
-    page = visit()
+@pytest.mark.parametrize("size", list(chrome.SIZES))
+def test_two_digits_in_a_photograph_are_no_clear_digit(visit: Visit, product: Product, size: str) -> None:
+    page = visit(size)
     upload(page, photograph(PHONE, side_by_side(SEVEN_ON_PAPER, SEVEN_ON_PAPER)))
-    expect(page.locator(".st-key-upload-answer")).to_contain_text("the digit is not clear in this picture")
+    answer = page.locator(".st-key-upload-answer")
+    expect(answer).to_contain_text("the digit is not clear in this picture")
+    card, words, bars = (answer.locator(part).bounding_box() for part in (".card", ".sure", ".bars"))
+    assert card and words and bars
+    assert card["y"] < words["y"]
+    assert words["y"] + words["height"] < bars["y"]  # there is room for all of them
     assert [row["reason"] for row in rows(product, page)] == ["unclear_picture"]
 
 

@@ -1,12 +1,19 @@
 """Signing in: wrong guesses are slowed, and a flood of them leaves processors and threads to others."""
 
+import fcntl
+import os
+import threading
+import time
+
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from mnistsite.login import only_one
+from mnistsite import login
+from mnistsite.login import QuietHasher, only_one
 from tests.rows import operator
 
 LOGIN = "/admin/login/"
@@ -65,3 +72,26 @@ def test_while_a_password_is_checked_another_is_neither_waited_for_nor_looked_at
     assert len(queries) == seen
     assert "signing in at this moment" in answer.content.decode()
     assert sign_in(client, "a password") == 302
+
+
+def test_while_another_process_checks_a_password_the_next_waits(olive: User, client: Client) -> None:
+    login.LOCK.mkdir(parents=True, exist_ok=True)
+    folder = os.open(login.LOCK, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    threading.Timer(0.5, os.close, [folder]).start()
+    started = time.monotonic()
+    assert sign_in(client, "a password") == 302
+    assert time.monotonic() - started > 0.4
+
+
+def priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def test_passwords_are_hashed_as_django_does_at_a_lower_priority() -> None:
+    before = priority()
+    stored = QuietHasher().encode("a password", "salt", iterations=1000)
+    assert stored == PBKDF2PasswordHasher().encode("a password", "salt", iterations=1000)
+    assert QuietHasher().verify("a password", stored) and not QuietHasher().verify("another", stored)
+    assert QuietHasher.thread.submit(priority).result() == login.NICE > before
+    assert priority() == before

@@ -2,10 +2,13 @@
 
 import json
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import psutil
 import pytest
 import requests
 
@@ -50,6 +53,27 @@ def test_slow_login_keeps_nobody_from_signing_in(product: Product) -> None:
         assert session.post(login, form, timeout=30).status_code == 200
 
 
+def test_flood_of_logins_is_answered_in_turn_and_takes_one_thread(product: Product) -> None:
+    """Three write the address otherwise, and have sent no form."""
+    site, body = f"http://127.0.0.1:{product.web}", {"strokes": ONE}
+    session = requests.Session()
+    session.get(f"{site}/admin/login/", timeout=30)
+    token = session.cookies["csrftoken"]
+
+    def guess(name: str) -> int:
+        form = {"username": name, "password": "wrong", "csrfmiddlewaretoken": token}
+        cookie = {"csrftoken": token}
+        return requests.post(f"{site}/admin/login/", form, cookies=cookie, timeout=60).status_code
+
+    other = PREDICT.replace(b"/api/predict", b"/%61dmin/lo%67in/") + b"Connection: close\r\n\r\n"
+    with ThreadPoolExecutor(6) as pool, slow_clients(product.web, 3, other, b"") as others:
+        guesses = [pool.submit(guess, f"nobody {number}") for number in range(6)]
+        for _ in range(10):
+            assert seconds(lambda: requests.post(f"{site}/api/predict", json=body, timeout=30), 201) < 2
+        assert [it.result() for it in guesses] == [200] * 6
+        assert [read_all(client)[:13] for client in others] == [b"HTTP/1.1 403 "] * 3
+
+
 def read_all(client: socket.socket) -> bytes:
     client.settimeout(30)
     return client.makefile("rb").read()
@@ -73,6 +97,33 @@ def test_more_idle_clients_than_are_kept_cost_the_oldest_their_connection(produc
     with slow_clients(product.web, gthread.MOST_WAITING + 10, b"", b"") as clients:
         assert requests.get(f"http://127.0.0.1:{product.web}/readyz", timeout=30).status_code == 200
         assert read_all(clients[0]) == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the descriptors of another process")
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP", PREDICT + b"X: " + bytes(40_000)])
+def test_more_connections_than_descriptors_end_no_web_process(product: Product, first: bytes) -> None:
+    """Connections that say nothing, or half of a head, or stay open when they have been refused."""
+    site, body = f"http://127.0.0.1:{product.web}", {"strokes": ONE}
+    (worker,) = product.web_processes()[1:]
+    limits = worker.rlimit(psutil.RLIMIT_NOFILE)
+    requests.post(f"{site}/api/predict", json=body, timeout=30)
+    worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds() + 20, limits[1]))
+    try:
+        with slow_clients(product.web, 100, first, b""):
+            for _ in range(3):
+                assert requests.post(f"{site}/api/predict", json=body, timeout=30).status_code == 201
+    finally:
+        worker.rlimit(psutil.RLIMIT_NOFILE, limits)
+    assert worker in product.web_processes()
+    assert "No file descriptor is left" in product.printed
+
+
+def test_connections_that_are_being_closed_are_counted_and_few(product: Product) -> None:
+    (worker,) = product.web_processes()[1:]
+    before = worker.num_fds()
+    with slow_clients(product.web, 300, PREDICT + b"X: " + bytes(40_000), b"") as clients:
+        assert [client.recv(13) for client in clients][-100:] == [b"HTTP/1.1 431 "] * 100
+        assert worker.num_fds() < before + gthread.MOST_CLOSING + 20
 
 
 def test_two_requests_sent_at_once_are_answered_in_turn(product: Product) -> None:

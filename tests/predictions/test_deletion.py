@@ -47,10 +47,11 @@ def holds(cursor: Any, table: str, column: str, texts: list[str]) -> bool:
 
 @pytest.fixture
 def drawn(
-    client: Client, small_version: ModelVersion, small_mnist: Mnist, admin_user: User
+    client: Client, small_version: ModelVersion, small_mnist: Mnist, admin_user: User, settings: Any
 ) -> list[Prediction]:
     """The visitor's drawings in every state that there is, among other people's: sent in each way, replaced,
-    labelled, reviewed, doubted, trained on, replayed."""
+    labelled, reviewed and told of, doubted, trained on, replayed."""
+    settings.WEBHOOK_URLS = ["http://localhost/hook"]
     drawing, headers = str(uuid.uuid4()), {"X-Visitor": str(VISITOR)}
     sent: Any = None
     for strokes in (ONE, ZERO):
@@ -87,6 +88,7 @@ def test_deletion_leaves_no_drawing_and_no_label_and_ids_only_where_the_data_car
 ) -> None:
     pictures = [bytes(row.image) for row in drawn if row.image]
     assert pictures and places(pictures[0]) == {"predictions_prediction.image"}
+    assert "procrastinate_jobs.args" in set().union(*(places(row.pk) for row in drawn))
     client.delete("/api/predictions", headers={"X-Visitor": str(VISITOR)})
     assert not any(places(picture) for picture in pictures)
     assert not any(places(bytes(row.input)) for row in drawn)

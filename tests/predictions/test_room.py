@@ -1,13 +1,16 @@
 """Where there is no room, no drawing is taken, and everything else goes on."""
 
+import os
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from predictions import room
 from predictions.api import rate
 from predictions.models import ModelVersion, Prediction
+from tests import rows
 from tests.conftest import ONE, Post, png
 
 
@@ -44,6 +47,44 @@ def test_admin_says_so_on_every_page(admin_client: Client, settings: Any, bound:
     for name, value in bound.items():
         setattr(settings, name, value)
     assert b"no drawings are taken" in admin_client.get("/admin/auth/user/").content
+
+
+def test_disk_is_the_embedded_servers_only(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.LEAST_FREE_GB = 1e9
+    assert "disk has only" in room.lack()
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", "/run/postgresql")
+    assert room.lack() == ""
+
+
+def fill() -> None:
+    for _ in range(60):
+        rows.prediction(image=os.urandom(150_000))
+
+
+def ask(statement: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0] if cursor.description else None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleted_drawings_leave_room_that_new_ones_fill(settings: Any) -> None:
+    size = "SELECT pg_database_size(current_database())"
+    rows.version()
+    settings.MOST_GB = ask(size) / 1e9 + 0.006
+    assert room.lack() == ""
+    fill()
+    assert "may have" in room.lack()
+    newest = Prediction.objects.latest("created_at")
+    Prediction.objects.exclude(pk=newest.pk).erase()
+    ask("VACUUM (ANALYZE) predictions_prediction")  # as autovacuum does
+    full = ask(size)
+    assert full / 1e9 > settings.MOST_GB  # no file has shrunk
+    assert room.lack() == ""
+    fill()
+    ask("SELECT pg_stat_force_next_flush()")
+    assert "may have" in room.lack()
+    assert ask(size) < full + 1_000_000
 
 
 def test_size_is_looked_at_now_and_then_only(

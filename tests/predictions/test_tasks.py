@@ -290,6 +290,15 @@ def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -
     assert Job.objects.count() == 3
 
 
+def test_night_does_not_train_beside_a_forgetting_that_trains(version: ModelVersion, settings: Any) -> None:
+    settings.RETRAIN_AFTER = 1
+    accepted(version, unique(1), 3)
+    version.mark_to_forget()
+    ModelVersion.objects.filter(pk=version.pk).update(active=True)
+    tasks.nightly(0)
+    assert {job.kind for job in Job.objects.all()} == {Job.Kind.RETENTION, Job.Kind.FORGET}
+
+
 @pytest.fixture
 def worker_process(same_database: None) -> Iterator[Any]:
     """Starts worker processes on the test's database; kills what is left of them."""

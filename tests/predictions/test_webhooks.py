@@ -3,9 +3,11 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from logging import Formatter
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from django.core.checks import run_checks
 from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from mnistsite.logs import Json, Line
 from predictions import tasks
 from predictions.models import Prediction
 from predictions.models.webhook import announce
@@ -87,6 +90,19 @@ def test_labels_and_promotions_are_told(receiver: Receiver) -> None:
     assert len({message["id"] for message in (training, label, promotion)}) == 3
 
 
+@pytest.mark.parametrize("status", ["todo", "succeeded"])
+def test_messages_forget_deleted_drawings_and_keep_the_others(receiver: Receiver, status: str) -> None:
+    gone, kept = rows.prediction(), rows.prediction()
+    Prediction.objects.filter(pk__in=[gone.pk, kept.pk]).review(rows.operator(), "accepted", 1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = %s::procrastinate_job_status", [status])
+    before = queued()
+    Prediction.objects.filter(pk=gone.pk).erase()
+    *others, label = queued()
+    assert label == before[-1] | {"predictions": [str(kept.pk)]}
+    assert others == before[:-1]
+
+
 def test_what_is_rolled_back_is_not_told(receiver: Receiver) -> None:
     olive, row = rows.operator(), rows.prediction()
     before = len(queued())
@@ -133,6 +149,32 @@ def test_the_worker_sends_what_is_queued_until_it_is_taken(receiver: Receiver) -
     work("webhooks")
     assert [job.status for job in ProcrastinateJob.objects.filter(queue_name="webhooks")] == ["succeeded"]
     assert [json.loads(body)["figure"] for _, body in receiver.got] == ["ink", "ink"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("formatter", [Line("%(message)s"), Json()])
+@pytest.mark.parametrize("answers", [True, False])
+def test_no_log_holds_more_of_an_address_than_its_host(
+    receiver: Receiver, settings: Any, caplog: pytest.LogCaptureFixture, formatter: Formatter, answers: bool
+) -> None:
+    from tests.predictions.test_tasks import work
+
+    receiver.statuses = [500]
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        port = receiver.server_port if answers else nobody.getsockname()[1]
+        settings.WEBHOOK_URLS = [f"http://ada:pass-word@127.0.0.1:{port}/services/T0/s3cret?key=s3cret"]
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+            announce("drift", figure="ink")
+            cursor.execute("UPDATE procrastinate_jobs SET attempts = 7")  # this failure is the last
+        work("webhooks")
+    [job] = ProcrastinateJob.objects.filter(queue_name="webhooks")
+    lines = [formatter.format(record) for record in caplog.records]
+    assert job.status == "failed"
+    assert any(f"send_webhook[{job.pk}] ended with status: Error" in line for line in lines)
+    assert any("RefusedError: 127.0.0.1 " in line for line in lines)
+    assert not any(secret in line for line in lines for secret in ("s3cret", "pass-word", "T0", "ink"))
 
 
 def test_addresses_without_a_secret_are_an_error(settings: Any) -> None:

@@ -8,6 +8,7 @@ from math import dist
 from typing import Any
 
 import pytest
+from django.conf import settings
 from streamlit.testing.v1 import AppTest
 
 from streamlit_ui import client, feedback, history
@@ -321,6 +322,28 @@ def test_history_goes_on_and_can_be_deleted(page: AppTest, api: FakeApi) -> None
     page.button(key="delete").click().run()
     assert not api.rows
     assert html(page).count("<time>") == 0
+
+
+@pytest.mark.parametrize(
+    ("forget", "keep", "said"),
+    [
+        (7, 14, "erased, within 8 days. Backups are kept for 14 days."),
+        (0, 1, "erased, within 1 day. Backups are kept for 1 day."),
+        (30, 0, "erased, within 31 days."),
+    ],
+)
+def test_visitors_are_told_what_the_operator_has_set(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, forget: int, keep: int, said: str
+) -> None:
+    monkeypatch.setattr(client, "FORGET_DAYS", forget)
+    monkeypatch.setattr(client, "KEEP_DAYS", keep)
+    draw(page)
+    tap(page, 8)
+    assert any(text.value.endswith(said) for text in page.markdown)
+
+
+def test_the_page_knows_what_django_does() -> None:
+    assert client.FORGET_DAYS == settings.FORGET_DAYS
 
 
 def test_figures_are_the_apis(page: AppTest) -> None:

@@ -79,7 +79,7 @@
         if (!row.blind) showGuesses(row, conflict);
     }
 
-    /* Of a row of the random sample nobody's guess is known here. */
+    /* Of a row that a lot chose nobody's guess is known here. */
     function proposal(row) {
         return row.user_label ?? row.digit;
     }
@@ -91,8 +91,9 @@
         desk.byId("conflict").hidden = !conflict;
         document.querySelectorAll("#bars tr").forEach((line, digit) => {
             line.classList.toggle("desk-said", conflict && digit === row.user_label);
-            line.querySelector("meter").value = row.probabilities[digit];
-            line.lastElementChild.textContent = `${(100 * row.probabilities[digit]).toFixed(1)} %`;
+            const percent = (100 * row.probabilities[digit]).toFixed(1);
+            line.querySelector("meter").value = percent / 100; // as it is written: 0.0 % has no bar
+            line.lastElementChild.textContent = `${percent} %`;
         });
     }
 

@@ -2,7 +2,9 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from predictions.models import Prediction, SecondOpinion
 from tests import rows
@@ -34,6 +36,19 @@ def test_admins_see_agreement_and_the_open_differences(admin: Client) -> None:
     assert (answer.context["agreed"], answer.context["pairs"]) == (1, 2)
     assert [opinion.pk for opinion in answer.context["cl"].result_list] == [open_one.pk]
     assert "1 of 2" in answer.content.decode()
+
+
+def test_the_page_reads_as_little_however_many_opinions_there_are(admin: Client) -> None:
+    olive, otto = rows.operator(), rows.operator("otto")
+    for _ in range(10):
+        read_twice(olive, 1, otto, 1)
+    with CaptureQueriesContext(connection) as queries:
+        answer = admin.get(PAGE)
+    assert (answer.context["pairs"], answer.context["records"][0]) == (10, ("olive", 10, 0, 0, 0))
+    read = [query["sql"] for query in queries if 'FROM "predictions_secondopinion"' in query["sql"]]
+    assert read
+    # Counted in the database, or those that are still open.
+    assert all("COUNT(" in sql or '"reviewed_at" >' in sql.partition("WHERE")[2] for sql in read)
 
 
 @pytest.mark.parametrize(

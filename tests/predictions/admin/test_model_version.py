@@ -62,7 +62,7 @@ def test_a_version_shows_what_it_was_measured_on_in_percent(trainer: User, clien
     }
     version.save()
     page = client.get(reverse("admin:predictions_modelversion_change", args=[version.pk])).content.decode()
-    for shown in ("drawings, test", "98.76\N{NO-BREAK SPACE}%", "98.00 to 99.00", "1,250"):
+    for shown in ("drawings test", "98.76\N{NO-BREAK SPACE}%", "98.00 to 99.00", "1,250"):
         assert shown in page
 
 

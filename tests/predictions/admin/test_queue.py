@@ -65,14 +65,14 @@ def test_whoever_undoes_often_holds_more_rows_than_a_page_is_given(desk: Client)
     assert Prediction.objects.filter(leased_by__username="olive").count() == 60
 
 
-def test_a_lease_needs_at_most_twelve_queries(desk: Client) -> None:
+def test_a_lease_needs_at_most_thirteen_queries(desk: Client) -> None:
     held = [rows.prediction(lottery=lot) for lot in (0.01, 0.5)]
     lease(desk)
     fresh = [rows.prediction(lottery=lot) for lot in (0.02, 0.6)]
     with CaptureQueriesContext(connection) as captured:
         answer = lease(desk, count=2, held=[row.pk for row in held])
     # A transaction's begin and end are savepoints here, because every test is one transaction.
-    assert len(captured) <= 12
+    assert len(captured) <= 13  # one for each order that the queue hands out
     assert {row["id"] for row in answer["rows"]} == {str(row.pk) for row in fresh}
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from predictions.models import LabelChange, ModelVersion, Prediction
 from tests.conftest import ONE, Post, png
 
-VISITOR = str(uuid.uuid4())
+VISITOR, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 
 
 @pytest.fixture
@@ -106,6 +106,17 @@ def test_picture_with_the_visitor_in_the_address_is_refused(client: Client, vers
     answer = client.post(path, base64.b64decode(png(ONE)), content_type="image/png")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     assert not Prediction.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "stored"), [({}, VISITOR), ({"visitor": None}, VISITOR), ({"visitor": OTHER}, OTHER)]
+)
+def test_header_names_the_visitor_unless_the_body_does(
+    client: Client, version: ModelVersion, told: dict[str, Any], stored: str
+) -> None:
+    body = {"strokes": ONE} | told
+    client.post("/api/predict", body, content_type="application/json", HTTP_X_VISITOR=VISITOR)
+    assert str(Prediction.objects.get().visitor) == stored
 
 
 def test_header_names_the_visitor_of_a_drawing(client: Client, post: Post) -> None:

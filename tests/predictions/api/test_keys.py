@@ -51,6 +51,18 @@ def test_everybody_may_call_unless_keys_are_required(client: Client, settings: A
 
 
 @pytest.mark.usefixtures("version")
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
+def test_the_schemes_case_does_not_matter(client: Client, settings: Any, scheme: str) -> None:
+    settings.API_KEYS_REQUIRED = True
+    token = make("predict", "export")
+    assert predict(client, Authorization=f"{scheme} {token}").status_code == 201
+    export = client.head(
+        "/admin/predictions/prediction/export/jsonl/", headers={"Authorization": f"{scheme} {token}"}
+    )
+    assert export.status_code == 200
+
+
+@pytest.mark.usefixtures("version")
 @pytest.mark.parametrize("required", [True, False])
 def test_key_that_is_sent_has_to_be_good(client: Client, settings: Any, required: bool) -> None:
     settings.API_KEYS_REQUIRED = required

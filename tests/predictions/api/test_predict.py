@@ -222,3 +222,13 @@ def test_wrong_method_and_unknown_path_answer_in_the_same_shape(client: Client, 
     wrong = client.get("/api/predict")
     assert (wrong.json()["error"]["code"], wrong["Allow"]) == ("method_not_allowed", "POST")
     assert client.get("/api/nowhere").json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("given", ["6f1c6f0e-2222-4222-8333-444455556666", "not; sound", ""])
+def test_row_names_the_request_as_the_answer_and_the_log_do(client: Client, post: Post, given: str) -> None:
+    body = {"strokes": ONE, "id": "6f1c6f0e-1111-4222-8333-444455556666"}
+    answer = client.post("/api/predict", body, content_type="application/json", HTTP_X_REQUEST_ID=given)
+    name = answer["X-Request-Id"]
+    assert Prediction.objects.get().request_id == name != "not; sound" and len(name) >= 32
+    assert post("predict", body).status_code == 201  # sent again, the row stays what it was
+    assert Prediction.objects.get().request_id == name

@@ -40,6 +40,32 @@ def test_only_digits_of_the_random_sample_are_counted_by_version(olive: User) ->
     assert next(iter(count().values())).plain == wilson(2, 3)
 
 
+def test_labels_of_the_uneven_lot_count_for_the_powered_interval_alone(olive: User) -> None:
+    for number in range(300):
+        rows.prediction(confidence=0.999 if number % 20 else 0.6)
+    for number in range(40):
+        decided(olive, 1, confidence=0.999 if number % 20 else 0.6)
+    [before] = count().values()
+    for _ in range(60):
+        decided(olive, 1, "uneven", confidence=0.6)
+    [after] = count().values()
+    assert (after.right, after.digits, after.plain) == (before.right, before.digits, before.plain)
+    assert (before.labels, after.labels) == (40, 100)
+    assert after.powered[1] - after.powered[0] < before.powered[1] - before.powered[0]
+
+
+def test_old_rows_of_the_uneven_lot_are_no_longer_counted_when_retention_has_deleted_their_like(
+    olive: User, settings: Any
+) -> None:
+    settings.RETENTION_DAYS = 90
+    for _ in range(20):
+        decided(olive, 1)
+    [before] = count().values()
+    for _ in range(20):
+        decided(olive, 7, "uneven", confidence=0.6, created_at=timezone.now() - timedelta(days=100))
+    assert list(count().values()) == [before]
+
+
 def test_confidences_of_all_drawings_narrow_the_interval(olive: User) -> None:
     for number in range(300):
         rows.prediction(confidence=0.999 if number % 20 else 0.6)

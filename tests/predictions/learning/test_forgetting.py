@@ -1,16 +1,18 @@
 """Forgetting: what learned from a deleted drawing answers no more; the next version is as without it."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from classifier.checkpoint import SHIPPED
 from predictions.learning import forgetting
 from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.pipeline import TrainingRunsError, fine_tune, register
@@ -190,6 +192,55 @@ def test_what_has_no_time_left_is_erased_where_no_training_succeeds(
         forgetting.forget(quiet, **QUICK)
     assert ModelVersion.objects.active() == small_version
     assert not Weights.objects.filter(version=line).exists()
+
+
+def test_night_marks_what_learned_from_drawings_that_another_release_deleted(line: ModelVersion) -> None:
+    key = next(iter(line.dataset["train"]))
+    Prediction.objects.filter(pk=key).delete()
+    assert forgetting.forget(quiet, **QUICK)["replaced_by"]
+    line.refresh_from_db()
+    assert line.to_forget_since
+    assert not any(key in str(version.dataset) for version in ModelVersion.objects.all())
+
+
+def test_where_every_version_is_to_be_forgotten_the_shipped_one_takes_their_place(
+    line: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelVersion, "obstacle", lambda self, active: "worse")
+    ModelVersion.objects.update(to_forget_since=timezone.now() - timedelta(days=8))
+    answers = forgetting.forget(quiet, **QUICK)["replaced_by"]
+    active = ModelVersion.objects.get(active=True)
+    assert (active.name, active.to_forget_since) == (answers, None)
+    assert bytes(active.weights.checkpoint) == SHIPPED.read_bytes()
+    assert not Weights.objects.filter(version__to_forget_since__isnull=False).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_deletions_at_once_wait_for_each_other_and_both_end(small_version: ModelVersion) -> None:
+    """Each marks a version that the other one's started from: without a lock they stop each other."""
+    keys = [uuid4() for _ in range(8)]
+    data = bytes(small_version.weights.checkpoint)
+    version = small_version
+    for number in range(8):
+        named = {"train": {str(keys[number]): 1, str(keys[-1 - number]): 1}}
+        version = ModelVersion.objects.register(data, parent=version, dataset=named)
+    failures: list[Exception] = []
+
+    def delete(key: UUID) -> None:
+        try:
+            with transaction.atomic():
+                ModelVersion.objects.forget([key])
+        except OperationalError as error:
+            failures.append(error)
+        connection.close()
+
+    threads = [threading.Thread(target=delete, args=(key,)) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert ModelVersion.objects.filter(to_forget_since=None).get() == small_version
 
 
 def test_neither_a_promotion_nor_a_rollback_goes_to_a_marked_version(

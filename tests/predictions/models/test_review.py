@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
@@ -116,13 +117,55 @@ def test_the_queue_begins_with_what_the_visitor_contradicts_then_what_versions_a
     assert list(Prediction.objects.all().most_suspicious()) == order
 
 
-def test_a_batch_of_the_queue_holds_one_row_in_ten_of_the_random_sample() -> None:
+def test_a_batch_of_the_queue_holds_the_first_row_of_the_even_lot_and_the_first_two_of_the_uneven_one() -> (
+    None
+):
     for _ in range(12):
         rows.prediction(confidence=0.4)
     drawn = [rows.prediction(confidence=0.99, lottery=0.01 * n) for n in (3, 1, 2)]
-    batch = Prediction.objects.all().queue(rows.operator(), 10, [])
-    assert len(batch) == 10
+    # Where their lots lie in the share that is drawn of their like: 0.5, 0.25, 0.75, and 0.27.
+    uneven = [rows.prediction(confidence=0.6, lottery=0.05 + part * 0.22) for part in (0.5, 0.25, 0.75)]
+    uneven.append(rows.prediction(confidence=0.99, lottery=0.05 + 0.27 * 0.04))
+    batch = Prediction.objects.all().queue(rows.operator(), 12, [])
+    assert len(batch) == 12
     assert [row for row in batch if row in drawn] == [drawn[1]]
+    assert [row for row in batch if row in uneven] == [uneven[1], uneven[3]]
+    assert [row.selected_by_queue for row in batch if row in drawn + uneven] == ["random", "uneven", "uneven"]
+
+
+def test_when_nothing_else_is_left_the_queue_hands_out_both_lots() -> None:
+    drawn = {rows.prediction(lottery=0.01 * n).pk for n in range(4)}
+    drawn |= {rows.prediction(confidence=0.6, lottery=0.06 + 0.01 * n).pk for n in range(4)}
+    olive = rows.operator()
+    assert {row.pk for row in Prediction.objects.all().queue(olive, 12, [])} == drawn
+    assert Prediction.objects.all().waiting(100, olive) == 8
+
+
+@pytest.mark.parametrize("confidence", [0.3, 0.95, 0.99])
+@pytest.mark.parametrize("claim", [None, 1, 7, 10])
+def test_a_row_is_in_one_order_only_which_it_knows(confidence: float, claim: int | None) -> None:
+    """The lots end where the database says: a row in Python says the same."""
+    every, lots = Prediction.objects.all(), np.linspace(0.001, 0.401, 41)
+    made = [rows.prediction(confidence=confidence, lottery=float(lot)) for lot in lots]
+    if claim is not None:
+        every.update(user_label=claim, user_label_at=timezone.now())
+    orders = {
+        "random": every.random_sample(),
+        "uneven": every.uneven_sample(),
+        "suspicion": every.most_suspicious(),
+    }
+    found = {row.pk: name for name, order in orders.items() for row in order}
+    assert sum(order.count() for order in orders.values()) == len(made)
+    assert {row.pk: row.selected_by_queue for row in every} == found
+    assert all(row.drawn == (found[row.pk] != "suspicion") for row in every)
+
+
+def test_a_million_rows_are_not_read_for_the_next_one_of_the_uneven_lot() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    plan = Prediction.objects.all().uneven_sample()[:2].explain()
+    assert "prediction_uneven_sample" in plan
+    assert "Sort" not in plan
 
 
 def test_a_leased_row_is_for_nobody_else_until_the_lease_is_over() -> None:
