@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from django.db import connection, transaction
@@ -62,7 +62,8 @@ class Connection(psycopg.Connection[Any]):
 
     def _listen(self, gen: PQGen[Result]) -> PQGen[Result]:
         """Psycopg comes here whenever the server has said something, and after each `interval` of silence."""
-        began, ready = time.monotonic(), None
+        began = time.monotonic()
+        ready: Any = None  # with which a generator begins
         try:
             while True:
                 ready = yield gen.send(ready)
@@ -70,7 +71,7 @@ class Connection(psycopg.Connection[Any]):
                     self._bear_silence(began)
         except StopIteration as done:
             Connection.heard_at = time.monotonic()
-            return done.value
+            return cast(Result, done.value)
 
     def _bear_silence(self, began: float) -> None:
         """Raises OperationalError where there is nobody to wait for."""

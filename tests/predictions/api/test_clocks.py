@@ -93,8 +93,17 @@ def test_what_is_looked_at_now_and_then_is_looked_at_no_sooner_and_no_later(
     monkeypatch.setattr(serving, "_looked_at", 0.0)
     monkeypatch.setattr(room, "_looked_at", 0.0)
     look, look_for_room = serving._look, room._look
-    monkeypatch.setattr(serving, "_look", lambda held: looks.append("version") or look(held))  # type: ignore[func-returns-value]
-    monkeypatch.setattr(room, "_look", lambda: looks.append("room") or look_for_room())  # type: ignore[func-returns-value]
+
+    def look_at_version(held: serving.Active | None) -> serving.Active:
+        looks.append("version")
+        return look(held)
+
+    def look_at_room() -> str:
+        looks.append("room")
+        return look_for_room()
+
+    monkeypatch.setattr(serving, "_look", look_at_version)
+    monkeypatch.setattr(room, "_look", look_at_room)
 
     def ask() -> list[str]:
         looks.clear()
