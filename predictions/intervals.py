@@ -94,7 +94,8 @@ class Cells:
         """(groups, shifts): the variance of what expectations leave open, were they right when shifted."""
         rows = self._members * self.rows / self._sums(self.rows)[:, None]
         off = shifted - self.expected[:, None]
-        return np.asarray(rows @ (shifted * (1 - shifted) + off**2) - (rows @ off) ** 2)
+        left_open = rows @ (shifted * (1 - shifted) + off**2) - (rows @ off) ** 2
+        return np.asarray(np.maximum(left_open, 0))  # rounding may fall below
 
     def _shown(self, found: float) -> Values:
         """The same of each group as its labels show it."""
@@ -103,7 +104,8 @@ class Cells:
         squares = self.right * (1 - expected) ** 2 + wrong * expected**2 + no_digits * (expected - found) ** 2
         sums = self.right * (1 - expected) - wrong * expected - no_digits * (expected - found)
         means = self._sums(sums) / self._labels
-        return np.asarray((self._sums(squares) - self._labels * means**2) / np.maximum(self._labels - 1, 1))
+        spread = np.maximum(self._sums(squares) - self._labels * means**2, 0)
+        return np.asarray(spread / np.maximum(self._labels - 1, 1))
 
     def _sums(self, values: Values) -> Values:
         return np.asarray(self._members @ values)
