@@ -123,7 +123,7 @@ class Cells:
     @cached_property
     def _labels(self) -> Values:
         """Of each group; where there is none, the theory counts as one."""
-        return np.maximum(self._sums(self.decided), 1)
+        return np.asarray(np.maximum(self._sums(self.decided), 1))
 
     @property
     def _left(self) -> Values:
