@@ -154,8 +154,8 @@ def _change(values: Ink | Contrast) -> Ink | Contrast:
 
 
 def _choose_in_photograph(grey: Contrast) -> Found:
-    """An overview tells whether the ink is dark, light, or dark in a picture that is a negative: shade darkens
-    chalk as it darkens its board, but in a negative it is what was bright that is dark."""
+    """An overview tells whether the ink is dark, or light, or light because the picture is a negative: shade
+    darkens chalk as it darkens its board, but in a negative it is the ink in the shade that is brightest."""
     views = [(grey, True), (grey, False), (255 - grey, True)]
     looks = [_look(_overview(values), is_dark) for values, is_dark in views]
     supports = [support - handicap for (support, _), handicap in zip(looks, HANDICAPS, strict=True)]
