@@ -109,7 +109,9 @@ def test_picture_with_the_visitor_in_the_address_is_refused(client: Client, vers
 
 
 @pytest.mark.parametrize(
-    ("told", "stored"), [({}, VISITOR), ({"visitor": None}, VISITOR), ({"visitor": OTHER}, OTHER)]
+    ("told", "stored"),
+    [({}, VISITOR), ({"visitor": None}, VISITOR), ({"visitor": OTHER}, OTHER)],
+    ids=["nobody", "null", "another"],
 )
 def test_header_names_the_visitor_unless_the_body_does(
     client: Client, version: ModelVersion, told: dict[str, Any], stored: str
