@@ -70,7 +70,7 @@ class Predictor:
         """Return (n,) reasons to be uncertain of a reading, "" where there is none."""
         likeliest = np.sort(np.argsort(probabilities, axis=1)[:, -2:], axis=1)
         alike = (likeliest == ALIKE).all(axis=1)
-        needed = np.where(alike, SURE_OF_ALIKE, self.calibration.confidence)
+        needed = np.maximum(self.calibration.confidence, np.where(alike, SURE_OF_ALIKE, 0))
         unsure = np.where(probabilities.max(axis=1) < needed, "low_confidence", "")
         return np.where(scores > self.calibration.not_a_digit, "not_a_digit", unsure)
 

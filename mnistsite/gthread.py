@@ -18,6 +18,7 @@ from selectors import EVENT_READ
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
@@ -26,12 +27,11 @@ SECONDS_FOR_A_HEAD = 10  # as the proxy gives it
 MOST_OF_A_HEAD = 32_768  # bytes; as the proxy takes
 MOST_WAITING = 400  # connections whose request is not whole; one more, and the oldest is closed
 MOST_LOGINS = 100  # that wait for their turn; one more is refused
-MOST_CLOSING = (
-    100  # connections that wait for their client to close them too; one more, and the oldest is cut
-)
+MOST_CLOSING = 100  # connections that wait for their client to close too; one more, and the oldest is cut
 SECONDS_TO_CLOSE = 2
 MOST_FREED = 20  # connections that wait are closed at a time where no descriptor is left; the oldest first
 SECONDS_TO_BREATHE = 0.01
+SECONDS_BETWEEN_WARNINGS = 10.0
 PIECE = 65_536  # bytes received at a time
 END_OF_HEAD = b"\r\n\r\n"
 ASKS_WHETHER_ALIVE = b"GET /livez "
@@ -125,27 +125,29 @@ class Worker(ThreadWorker):
         self.logins = Lane(1, MOST_LOGINS)
         self.looked_at = 0.0
         self.lacks_descriptors = False
+        self.warned_at = -SECONDS_BETWEEN_WARNINGS
 
     def is_parent_alive(self) -> bool:
         """gunicorn's own orphans keep the port, on which they accept nobody, while their clients stay,
         up to `graceful_timeout`. These give it back at once, and end as if they had been told to."""
         if super().is_parent_alive():
             return True
-        self.alive = False
-        self.set_accept_enabled(False)
+        self.alive = False  # so gunicorn's loop ends, and its next step closes the port
         return False
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """gunicorn keeps the port until its clients have gone: the system takes more of them meanwhile,
         whom nobody answers. A refused request is one that the proxy may send to another server."""
         super().set_accept_enabled(enabled)
-        if not self.alive:
+        if not enabled and not self.alive:
             for listener in self.sockets:
                 self.give_back(listener)
 
-    def give_back(self, listener: socket.socket) -> None:
+    def give_back(self, listener: BaseSocket) -> None:
         """After those who have reached it already."""
-        with suppress(OSError):  # nobody is left, or it is closed
+        if listener.sock is None:  # it has been given back
+            return
+        with suppress(OSError):  # nobody is left
             while True:
                 self.accept_one(listener)
         listener.close()
@@ -172,7 +174,9 @@ class Worker(ThreadWorker):
     def free_descriptors(self) -> None:
         """Of whoever is not being answered. gunicorn's own worker would end."""
         self.lacks_descriptors = False
-        self.log.warning("No file descriptor is left: connections that wait are closed.")
+        if time.monotonic() - self.warned_at > SECONDS_BETWEEN_WARNINGS:
+            self.warned_at = time.monotonic()
+            self.log.warning("No file descriptor is left: connections that wait are closed.")
         self.murder_keepalived(force=True)
         for conn in list(self.closing):
             self.cut(conn)

@@ -67,6 +67,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         origin = active.origin()
         return self.filter(to_forget_since=None).order_by("pk").first() if origin.to_forget_since else origin
 
+    @transaction.atomic
     def forget(self, drawings: Iterable[UUID]) -> None:
         """Take deleted drawings out of every version's manifest. A version that learned from one, or started
         from one that did, is to be forgotten."""

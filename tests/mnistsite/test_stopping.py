@@ -1,6 +1,7 @@
 """A web server that is told to stop answers whoever has reached it, and is out of reach for all others."""
 
 import http.client
+import socket
 import threading
 import time
 from collections import Counter
@@ -47,3 +48,16 @@ def ask_until_restarted(port: int, seen: Counter[str]) -> None:
         answer = ask(port)
         seen[answer] += 1
         time.sleep(0.02)
+
+
+def test_web_process_whose_parent_was_killed_answers_whoever_has_reached_it(tmp_path: Path) -> None:
+    with (
+        Product(tmp_path, WEB_WORKERS="1") as product,
+        socket.create_connection(("127.0.0.1", product.web), timeout=60) as visitor,
+    ):
+        visitor.sendall(b"GET /api/model HTTP/1.1\r\nHost: localhost\r\n")
+        time.sleep(1)
+        product.web_processes()[0].kill()
+        time.sleep(3)  # it looks every second whether its parent lives
+        visitor.sendall(b"\r\n")
+        assert visitor.recv(12) == b"HTTP/1.1 200"

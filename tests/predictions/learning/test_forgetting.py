@@ -194,6 +194,7 @@ def test_what_has_no_time_left_is_erased_where_no_training_succeeds(
     assert not Weights.objects.filter(version=line).exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_night_marks_what_learned_from_drawings_that_another_release_deleted(line: ModelVersion) -> None:
     key = next(iter(line.dataset["train"]))
     Prediction.objects.filter(pk=key).delete()
