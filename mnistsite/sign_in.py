@@ -163,7 +163,7 @@ def set_up(request: HttpRequest, user: User) -> HttpResponse:
     form = FirstCodeForm(request, user, request.POST or None)
     if KEY in request.session and form.is_valid():
         bind(request, user, form.device)
-        del request.session[KEY]
+        request.session.pop(KEY, None)  # gone already if somebody else had been signed in here
         second_factor.end_sessions(user, but=request.session.session_key)
         return show_recovery_codes(request, user)
     key = request.session.setdefault(KEY, default_key())

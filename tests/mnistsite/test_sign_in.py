@@ -306,12 +306,34 @@ def test_who_signs_in_next_at_the_same_screen_gets_another_key(
     olive: User, client: Client, settings: Any
 ) -> None:
     settings.SECOND_FACTOR_REQUIRED = True
-    operator("pia")
+    pia = operator("pia")
     keys = []
     for name in ("olive", "pia"):
         give_password(client, name)
-        keys.append(key_on(client.get(PAGE)))
+        page = client.get(PAGE)
+        keys.append(key_on(page))
     assert keys[0] != keys[1]
+    app, codes = set_up(client, page)
+    assert (app.user, len(codes)) == (pia, 10)
+    assert is_in(client)
+
+
+def test_it_is_set_up_where_somebody_else_had_signed_in_before_it_was_demanded(
+    olive: User, client: Client, settings: Any
+) -> None:
+    pia, pias, olives = operator("pia"), Client(), Client()
+    for session, user in ((client, pia), (pias, pia), (olives, olive)):
+        session.force_login(user)
+    settings.SECOND_FACTOR_REQUIRED = True
+    give_password(client)
+    app, codes = set_up(client, client.get(PAGE))
+    assert (app.user, len(codes)) == (olive, 10)
+    assert set(StaticToken.objects.values_list("device__user", "token")) == {
+        (olive.pk, code) for code in codes
+    }
+    assert client.get(INDEX).context["user"] == olive
+    settings.SECOND_FACTOR_REQUIRED = False
+    assert [is_in(session) for session in (client, pias, olives)] == [True, True, False]
 
 
 def test_no_second_app_is_set_up_beside_the_first(olive: User, client: Client) -> None:
