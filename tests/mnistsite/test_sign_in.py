@@ -46,6 +46,10 @@ def next_code(app: TOTPDevice) -> str:
     return f"{hotp(app.bin_key, step):06d}"
 
 
+def code_now(app: TOTPDevice) -> str:
+    return f"{hotp(app.bin_key, int(time.time()) // app.step):06d}"
+
+
 def wrong_code(app: TOTPDevice) -> str:
     """None that could be right in these minutes."""
     step = int(time.time()) // app.step
@@ -79,8 +83,10 @@ def key_on(page: Any) -> str:
 def set_up(client: Client, page: Any) -> tuple[TOTPDevice, list[str]]:
     """Do what the page says; the app, and the recovery codes."""
     app = TOTPDevice(key=b32decode(key_on(page)).hex())
-    step = int(time.time()) // app.step
-    answer = client.post(PAGE, {"code": f"{hotp(app.bin_key, step):06d}"})
+    form = {"code": code_now(app)}
+    if b'name="password"' in page.content:
+        form["password"] = PASSWORD
+    answer = client.post(PAGE, form)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
     codes = re.findall(r"<li><code>(\w+)</code></li>", answer.content.decode())
@@ -104,7 +110,7 @@ def test_an_operator_sets_it_up_and_gets_ten_recovery_codes_once(olive: User, cl
     assert f'href="{escape(app.config_url)}"' in page.content.decode()
     assert key_on(client.get(PAGE)) == key_on(page)
 
-    answer = client.post(PAGE, {"code": wrong_code(app)})
+    answer = client.post(PAGE, {"code": wrong_code(app), "password": PASSWORD})
     assert "not the app&#x27;s code" in answer.content.decode()
     assert not TOTPDevice.objects.exists()
 
@@ -292,6 +298,7 @@ def test_where_it_is_demanded_the_password_leads_to_setting_it_up(
     assert answer.url.startswith(PAGE)
     page = client.get(answer.url)
     assert "Here everybody needs one" in page.content.decode()
+    assert b'name="password"' not in page.content
     assert not is_in(client)
     app, codes = set_up(client, page)
     assert (app.user, len(codes)) == (olive, 10)
@@ -336,10 +343,38 @@ def test_it_is_set_up_where_somebody_else_had_signed_in_before_it_was_demanded(
     assert [is_in(session) for session in (client, pias, olives)] == [True, True, False]
 
 
+@pytest.mark.parametrize("password", [None, "", "not it"])
+def test_an_open_session_sets_none_up_without_the_password(
+    olive: User, client: Client, password: str | None
+) -> None:
+    client.force_login(olive)
+    app = TOTPDevice(key=b32decode(key_on(client.get(PAGE))).hex())
+    form = {"code": code_now(app)} | ({} if password is None else {"password": password})
+    answer = client.post(PAGE, form)
+    assert ("not your password" if password else "This field is required") in answer.content.decode()
+    assert not TOTPDevice.objects.exists()
+    assert not StaticDevice.objects.exists()
+    assert AccessAttempt.objects.count() == bool(password)
+    _, codes = set_up(client, answer)  # the same key still
+    assert len(codes) == 10
+
+
+def test_wrong_passwords_there_lock_as_those_at_the_sign_in_do(olive: User, client: Client) -> None:
+    client.force_login(olive)
+    app = TOTPDevice(key=b32decode(key_on(client.get(PAGE))).hex())
+    for number in range(10):
+        answer = client.post(PAGE, {"code": code_now(app), "password": "not it"})
+        assert answer.status_code == (200 if number < 9 else 429)
+    assert "not it" not in AccessAttempt.objects.get().post_data
+    assert client.post(PAGE, {"code": code_now(app), "password": PASSWORD}).status_code == 429
+    assert give_password(Client(), REMOTE_ADDR="203.0.113.9").status_code == 429
+    assert not TOTPDevice.objects.exists()
+
+
 def test_no_second_app_is_set_up_beside_the_first(olive: User, client: Client) -> None:
     client.force_login(olive)
     app, _ = set_up(client, client.get(PAGE))
-    client.post(PAGE, {"code": next_code(app)})
+    client.post(PAGE, {"code": next_code(app), "password": PASSWORD})
     assert TOTPDevice.objects.get() == app
 
 
