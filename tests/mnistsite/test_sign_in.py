@@ -3,6 +3,7 @@
 import re
 import time
 from base64 import b32decode, b32encode
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import resolve
+from django.utils import timezone
 from django.utils.html import escape
 from django_otp.oath import hotp
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -158,14 +160,60 @@ def test_neither_a_wrong_code_nor_one_that_was_taken_lets_in(app: TOTPDevice, cl
 
 def test_right_after_a_wrong_code_none_is_looked_at_nor_counted(app: TOTPDevice, client: Client) -> None:
     give_password(client)
-    TOTPDevice.objects.update(throttling_failure_count=10)
-    give_code(client, wrong_code(app))  # the pause is 1,024 seconds now
+    TOTPDevice.objects.update(throttling_failure_count=8)
+    give_code(client, wrong_code(app))  # the pause is 256 seconds now
     for _ in range(10):
         answer = give_code(client, next_code(app))
         assert re.search(r"Wait \d+ s\.", answer.content.decode())
     assert AccessAttempt.objects.get().failures_since_start == 1
     guess_again(app)
     assert give_code(client, next_code(app)).status_code == 302
+
+
+def guess_on_and_on(device: TOTPDevice | StaticDevice, code: str) -> None:
+    """Forty times, each after the pause."""
+    for _ in range(40):
+        device.throttling_failure_timestamp = None
+        assert not device.verify_token(code)
+    assert device.throttling_failure_count == 40
+
+
+def let_pass(seconds: int) -> None:
+    """Since the last wrong code."""
+    wrong = timezone.now() - timedelta(seconds=seconds)
+    for kind in (TOTPDevice, StaticDevice):
+        kind.objects.update(throttling_failure_timestamp=wrong)
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery", "command"])
+def test_after_many_wrong_codes_the_right_one_lets_in_within_five_minutes(
+    olive: User, app: TOTPDevice, client: Client, kind: str
+) -> None:
+    device = StaticDevice.objects.create(user=olive)
+    device.token_set.create(token="abcd2345")
+    guess_on_and_on(app, wrong_code(app))
+    guess_on_and_on(device, "eightles")
+    if kind == "command":
+        call_command("addstatictoken", "olive")
+    right = next_code(app) if kind == "app" else device.token_set.latest("pk").token
+    give_password(client)
+    let_pass(200)
+    waited = re.search(r"Wait (\d+) s\.", give_code(client, right).content.decode())
+    assert waited
+    assert 40 <= int(waited[1]) <= 56
+    let_pass(257)
+    assert give_code(client, right).status_code == 302
+    assert is_in(client)
+
+
+def test_wrong_codes_go_on_to_pause_at_their_longest(app: TOTPDevice, client: Client) -> None:
+    guess_on_and_on(app, wrong_code(app))
+    give_password(client)
+    let_pass(257)
+    assert "That is not the code." in give_code(client, wrong_code(app)).content.decode()
+    for seconds, status in ((250, 200), (257, 302)):
+        let_pass(seconds)
+        assert give_code(client, next_code(app)).status_code == status
 
 
 def test_a_recovery_code_lets_in_once(olive: User, app: TOTPDevice, client: Client) -> None:
