@@ -105,7 +105,8 @@ def remove(user: User, by: User, but: str | None = None) -> bool:
 
 
 def end_sessions(user: User, but: str | None) -> None:
-    """So that no session has to be asked what it began with. Whose it is stands within it."""
+    """So that no session of this release has to be asked what it began with. Those of the release before,
+    which asks for no code, are asked only where everybody needs one. Whose a session is stands within it."""
     for session in Session.objects.exclude(session_key=but).iterator():
         if session.get_decoded().get(SESSION_KEY) == str(user.pk):
             session.delete()

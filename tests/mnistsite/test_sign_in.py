@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import segno
 from axes.models import AccessAttempt
+from django.conf import settings as site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
@@ -362,13 +363,12 @@ def test_who_signs_in_next_at_the_same_screen_gets_another_key(
 ) -> None:
     settings.SECOND_FACTOR_REQUIRED = True
     pia = operator("pia")
-    keys = []
+    pages = []
     for name in ("olive", "pia"):
         give_password(client, name)
-        page = client.get(PAGE)
-        keys.append(key_on(page))
-    assert keys[0] != keys[1]
-    app, codes = set_up(client, page)
+        pages.append(client.get(PAGE))
+    assert key_on(pages[0]) != key_on(pages[1])
+    app, codes = set_up(client, pages[1])
     assert (app.user, len(codes)) == (pia, 10)
     assert is_in(client)
 
@@ -519,6 +519,17 @@ def test_the_release_before_which_knows_of_none_can_delete_the_account(olive: Us
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     assert not StaticToken.objects.exists()
     assert not TOTPDevice.objects.exists()
+
+
+def test_a_session_of_the_release_before_ends_by_the_command_in_the_docs(
+    olive: User, app: TOTPDevice, client: Client
+) -> None:
+    client.force_login(olive)  # without a code, as that release does
+    assert is_in(client)
+    docs = (site.BASE_DIR / "docs/operations.md").read_text("utf-8")
+    (command,) = re.findall(r'`manage\.py shell -c "([^"]+)"`', docs)
+    call_command("shell", command=command)
+    assert not is_in(client)
 
 
 def test_the_owner_of_the_server_gets_a_recovery_code_by_a_command(olive: User, app: TOTPDevice) -> None:
