@@ -14,7 +14,7 @@ import segno
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth import login
+from django.contrib.auth import authenticate, login
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, RedirectURLMixin
@@ -35,6 +35,7 @@ from predictions import second_factor
 
 SECONDS_TO_GO_ON = 600  # after the password: time enough to install an app
 PASSWORD_WAS_RIGHT, KEY = "password_was_right", "second_factor_key"  # in the session
+PASSWORD = {"autocomplete": "current-password", "class": " ".join(BASE_INPUT_CLASSES)}
 TYPED = {
     "autocomplete": "one-time-code",
     "autocapitalize": "off",
@@ -128,6 +129,25 @@ class CodeForm(forms.Form):
 
 
 class FirstCodeForm(CodeForm):
+    """Whoever is signed in gives the password again: an open session could else lock its owner out."""
+
+    password = forms.CharField(strip=False, widget=forms.PasswordInput(PASSWORD))
+    field_order = ["password", "code"]
+
+    def __init__(self, request: HttpRequest, user: User, data: QueryDict | None = None) -> None:
+        super().__init__(request, user, data)
+        if not admin.site.has_permission(request):
+            del self.fields["password"]  # which was right a moment ago
+
+    def clean_password(self) -> str:
+        password = self.cleaned_data["password"]
+        if authenticate(self.request, username=self.user.get_username(), password=password) is None:
+            raise forms.ValidationError("That is not your password.")
+        return str(password)
+
+    def clean_code(self) -> str:
+        return "" if self.errors else super().clean_code()  # nothing is stored without the password
+
     def take(self, code: str) -> Device:
         return second_factor.set_up(self.user, self.request.session[KEY], code)
 
@@ -163,7 +183,7 @@ def set_up(request: HttpRequest, user: User) -> HttpResponse:
     form = FirstCodeForm(request, user, request.POST or None)
     if KEY in request.session and form.is_valid():
         bind(request, user, form.device)
-        del request.session[KEY]
+        request.session.pop(KEY, None)  # gone already if somebody else had been signed in here
         second_factor.end_sessions(user, but=request.session.session_key)
         return show_recovery_codes(request, user)
     key = request.session.setdefault(KEY, default_key())

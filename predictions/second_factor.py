@@ -17,6 +17,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 RECOVERY_CODES = 10
+FAILURES = 9  # that django-otp is let remember: after each it pauses twice as long, so up to 256 seconds
 
 
 class CodeBackend(BaseBackend):
@@ -34,6 +35,7 @@ def check(request: HttpRequest, user: User, code: str) -> Device:
     """What gave the code. Raises ValidationError if nothing did.
 
     django-otp looks at no code for 1, 2, 4, … seconds after a wrong one: such a code is not counted."""
+    cap_pause(user)
     device = device_for(user, code)
     _, pause = device.verify_is_allowed() if device else (True, None)
     if pause:
@@ -42,6 +44,14 @@ def check(request: HttpRequest, user: User, code: str) -> Device:
     if authenticate(request, username=user.get_username(), code=code) is None:
         raise ValidationError("That is not the code. Each works once: wait for the app's next one.")
     return device
+
+
+def cap_pause(user: User) -> None:
+    """Or whoever knows the password and goes on guessing would keep its owner out for years."""
+    for kind in (TOTPDevice, StaticDevice):
+        kind.objects.filter(user=user, throttling_failure_count__gt=FAILURES).update(
+            throttling_failure_count=FAILURES
+        )
 
 
 def device_for(user: User, code: str) -> TOTPDevice | StaticDevice | None:
@@ -95,7 +105,8 @@ def remove(user: User, by: User, but: str | None = None) -> bool:
 
 
 def end_sessions(user: User, but: str | None) -> None:
-    """So that no session has to be asked what it began with. Whose it is stands within it."""
+    """So that no session of this release has to be asked what it began with. Those of the release before,
+    which asks for no code, are asked only where everybody needs one. Whose a session is stands within it."""
     for session in Session.objects.exclude(session_key=but).iterator():
         if session.get_decoded().get(SESSION_KEY) == str(user.pk):
             session.delete()

@@ -3,17 +3,20 @@
 import re
 import time
 from base64 import b32decode, b32encode
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import segno
 from axes.models import AccessAttempt
+from django.conf import settings as site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import resolve
+from django.utils import timezone
 from django.utils.html import escape
 from django_otp.oath import hotp
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -44,6 +47,10 @@ def next_code(app: TOTPDevice) -> str:
     app.refresh_from_db()
     step = max(int(time.time()) // app.step + app.drift, app.last_t + 1)
     return f"{hotp(app.bin_key, step):06d}"
+
+
+def code_now(app: TOTPDevice) -> str:
+    return f"{hotp(app.bin_key, int(time.time()) // app.step):06d}"
 
 
 def wrong_code(app: TOTPDevice) -> str:
@@ -79,8 +86,10 @@ def key_on(page: Any) -> str:
 def set_up(client: Client, page: Any) -> tuple[TOTPDevice, list[str]]:
     """Do what the page says; the app, and the recovery codes."""
     app = TOTPDevice(key=b32decode(key_on(page)).hex())
-    step = int(time.time()) // app.step
-    answer = client.post(PAGE, {"code": f"{hotp(app.bin_key, step):06d}"})
+    form = {"code": code_now(app)}
+    if b'name="password"' in page.content:
+        form["password"] = PASSWORD
+    answer = client.post(PAGE, form)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
     codes = re.findall(r"<li><code>(\w+)</code></li>", answer.content.decode())
@@ -104,7 +113,7 @@ def test_an_operator_sets_it_up_and_gets_ten_recovery_codes_once(olive: User, cl
     assert f'href="{escape(app.config_url)}"' in page.content.decode()
     assert key_on(client.get(PAGE)) == key_on(page)
 
-    answer = client.post(PAGE, {"code": wrong_code(app)})
+    answer = client.post(PAGE, {"code": wrong_code(app), "password": PASSWORD})
     assert "not the app&#x27;s code" in answer.content.decode()
     assert not TOTPDevice.objects.exists()
 
@@ -152,14 +161,60 @@ def test_neither_a_wrong_code_nor_one_that_was_taken_lets_in(app: TOTPDevice, cl
 
 def test_right_after_a_wrong_code_none_is_looked_at_nor_counted(app: TOTPDevice, client: Client) -> None:
     give_password(client)
-    TOTPDevice.objects.update(throttling_failure_count=10)
-    give_code(client, wrong_code(app))  # the pause is 1,024 seconds now
+    TOTPDevice.objects.update(throttling_failure_count=8)
+    give_code(client, wrong_code(app))  # the pause is 256 seconds now
     for _ in range(10):
         answer = give_code(client, next_code(app))
         assert re.search(r"Wait \d+ s\.", answer.content.decode())
     assert AccessAttempt.objects.get().failures_since_start == 1
     guess_again(app)
     assert give_code(client, next_code(app)).status_code == 302
+
+
+def guess_on_and_on(device: TOTPDevice | StaticDevice, code: str) -> None:
+    """Forty times, each after the pause."""
+    for _ in range(40):
+        device.throttling_failure_timestamp = None
+        assert not device.verify_token(code)
+    assert device.throttling_failure_count == 40
+
+
+def let_pass(seconds: int) -> None:
+    """Since the last wrong code."""
+    wrong = timezone.now() - timedelta(seconds=seconds)
+    for kind in (TOTPDevice, StaticDevice):
+        kind.objects.update(throttling_failure_timestamp=wrong)
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery", "command"])
+def test_after_many_wrong_codes_the_right_one_lets_in_within_five_minutes(
+    olive: User, app: TOTPDevice, client: Client, kind: str
+) -> None:
+    device = StaticDevice.objects.create(user=olive)
+    device.token_set.create(token="abcd2345")
+    guess_on_and_on(app, wrong_code(app))
+    guess_on_and_on(device, "eightles")
+    if kind == "command":
+        call_command("addstatictoken", "olive")
+    right = next_code(app) if kind == "app" else device.token_set.latest("pk").token
+    give_password(client)
+    let_pass(200)
+    waited = re.search(r"Wait (\d+) s\.", give_code(client, right).content.decode())
+    assert waited
+    assert 40 <= int(waited[1]) <= 56
+    let_pass(257)
+    assert give_code(client, right).status_code == 302
+    assert is_in(client)
+
+
+def test_wrong_codes_go_on_to_pause_at_their_longest(app: TOTPDevice, client: Client) -> None:
+    guess_on_and_on(app, wrong_code(app))
+    give_password(client)
+    let_pass(257)
+    assert "That is not the code." in give_code(client, wrong_code(app)).content.decode()
+    for seconds, status in ((250, 200), (257, 302)):
+        let_pass(seconds)
+        assert give_code(client, next_code(app)).status_code == status
 
 
 def test_a_recovery_code_lets_in_once(olive: User, app: TOTPDevice, client: Client) -> None:
@@ -292,6 +347,7 @@ def test_where_it_is_demanded_the_password_leads_to_setting_it_up(
     assert answer.url.startswith(PAGE)
     page = client.get(answer.url)
     assert "Here everybody needs one" in page.content.decode()
+    assert b'name="password"' not in page.content
     assert not is_in(client)
     app, codes = set_up(client, page)
     assert (app.user, len(codes)) == (olive, 10)
@@ -306,18 +362,67 @@ def test_who_signs_in_next_at_the_same_screen_gets_another_key(
     olive: User, client: Client, settings: Any
 ) -> None:
     settings.SECOND_FACTOR_REQUIRED = True
-    operator("pia")
-    keys = []
+    pia = operator("pia")
+    pages = []
     for name in ("olive", "pia"):
         give_password(client, name)
-        keys.append(key_on(client.get(PAGE)))
-    assert keys[0] != keys[1]
+        pages.append(client.get(PAGE))
+    assert key_on(pages[0]) != key_on(pages[1])
+    app, codes = set_up(client, pages[1])
+    assert (app.user, len(codes)) == (pia, 10)
+    assert is_in(client)
+
+
+def test_it_is_set_up_where_somebody_else_had_signed_in_before_it_was_demanded(
+    olive: User, client: Client, settings: Any
+) -> None:
+    pia, pias, olives = operator("pia"), Client(), Client()
+    for session, user in ((client, pia), (pias, pia), (olives, olive)):
+        session.force_login(user)
+    settings.SECOND_FACTOR_REQUIRED = True
+    give_password(client)
+    app, codes = set_up(client, client.get(PAGE))
+    assert (app.user, len(codes)) == (olive, 10)
+    assert set(StaticToken.objects.values_list("device__user", "token")) == {
+        (olive.pk, code) for code in codes
+    }
+    assert client.get(INDEX).context["user"] == olive
+    settings.SECOND_FACTOR_REQUIRED = False
+    assert [is_in(session) for session in (client, pias, olives)] == [True, True, False]
+
+
+@pytest.mark.parametrize("password", [None, "", "not it"])
+def test_an_open_session_sets_none_up_without_the_password(
+    olive: User, client: Client, password: str | None
+) -> None:
+    client.force_login(olive)
+    app = TOTPDevice(key=b32decode(key_on(client.get(PAGE))).hex())
+    form = {"code": code_now(app)} | ({} if password is None else {"password": password})
+    answer = client.post(PAGE, form)
+    assert ("not your password" if password else "This field is required") in answer.content.decode()
+    assert not TOTPDevice.objects.exists()
+    assert not StaticDevice.objects.exists()
+    assert AccessAttempt.objects.count() == bool(password)
+    _, codes = set_up(client, answer)  # the same key still
+    assert len(codes) == 10
+
+
+def test_wrong_passwords_there_lock_as_those_at_the_sign_in_do(olive: User, client: Client) -> None:
+    client.force_login(olive)
+    app = TOTPDevice(key=b32decode(key_on(client.get(PAGE))).hex())
+    for number in range(10):
+        answer = client.post(PAGE, {"code": code_now(app), "password": "not it"})
+        assert answer.status_code == (200 if number < 9 else 429)
+    assert "not it" not in AccessAttempt.objects.get().post_data
+    assert client.post(PAGE, {"code": code_now(app), "password": PASSWORD}).status_code == 429
+    assert give_password(Client(), REMOTE_ADDR="203.0.113.9").status_code == 429
+    assert not TOTPDevice.objects.exists()
 
 
 def test_no_second_app_is_set_up_beside_the_first(olive: User, client: Client) -> None:
     client.force_login(olive)
     app, _ = set_up(client, client.get(PAGE))
-    client.post(PAGE, {"code": next_code(app)})
+    client.post(PAGE, {"code": next_code(app), "password": PASSWORD})
     assert TOTPDevice.objects.get() == app
 
 
@@ -414,6 +519,17 @@ def test_the_release_before_which_knows_of_none_can_delete_the_account(olive: Us
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     assert not StaticToken.objects.exists()
     assert not TOTPDevice.objects.exists()
+
+
+def test_a_session_of_the_release_before_ends_by_the_command_in_the_docs(
+    olive: User, app: TOTPDevice, client: Client
+) -> None:
+    client.force_login(olive)  # without a code, as that release does
+    assert is_in(client)
+    docs = (site.BASE_DIR / "docs/operations.md").read_text("utf-8")
+    (command,) = re.findall(r'`manage\.py shell -c "([^"]+)"`', docs)
+    call_command("shell", command=command)
+    assert not is_in(client)
 
 
 def test_the_owner_of_the_server_gets_a_recovery_code_by_a_command(olive: User, app: TOTPDevice) -> None:
