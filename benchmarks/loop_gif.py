@@ -14,6 +14,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import requests
@@ -87,9 +88,10 @@ def main() -> None:
 
 def go_round(film: Film, browser: Browser, product: Product, steps: int) -> None:
     ones = load_ones()
-    misread = next(one for one in ones if ask(product, one) == MISREAD)
+    misread = max(ones, key=lambda one: ask(product, one)["probabilities"][MISREAD])
     visitor = open_page(browser, product.page)
     show_drawing(film, visitor, misread, "A visitor draws a one with a long flag ...")
+    expect(visitor.locator(".st-key-answer .digit")).to_have_text(str(MISREAD))
     film.shoot(visitor, f"... which the model reads as {MISREAD}.", 2500)
     visitor.locator(".st-key-feedback").get_by_role("button", name=str(DIGIT), exact=True).click()
     wait_for_empty(visitor)
@@ -114,12 +116,13 @@ def load_ones() -> list[Strokes]:
     return [drawings.strokes[at] for at in chosen]
 
 
-def ask(product: Product, strokes: Strokes, **more: str) -> int:
-    """Which digit the API reads."""
+def ask(product: Product, strokes: Strokes, **more: str) -> dict[str, Any]:
+    """The API's answer."""
     body = {"strokes": [stroke.tolist() for stroke in strokes], **more}
     answer = requests.post(f"http://localhost:{product.web}/api/predict", json=body, timeout=30)
     answer.raise_for_status()
-    return int(answer.json()["digit"])
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def send(product: Product, strokes: Strokes) -> None:
