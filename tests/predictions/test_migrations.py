@@ -1,13 +1,16 @@
 """What migrations do to the rows that are there."""
 
 import hashlib
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.db.migrations import RunSQL
+from django.db.migrations.executor import MigrationExecutor
 from PIL import Image
 
 from classifier.image_file import decode
@@ -61,3 +64,33 @@ def test_weights_that_are_there_get_their_hash() -> None:
     with connection.cursor() as cursor:
         cursor.execute(str(fill.sql))
     assert Weights.objects.get().sha256 == hashlib.sha256(rows.CHECKPOINT).hexdigest()
+
+
+@pytest.fixture
+def migrate_to(transactional_db: None) -> Iterator[Any]:
+    def migrate(name: str) -> None:
+        MigrationExecutor(connection).migrate([("predictions", name)])
+
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("predictions")
+    yield migrate
+    MigrationExecutor(connection).migrate(newest)
+
+
+def test_second_opinions_are_found_by_an_index_at_every_moment_of_a_migration(migrate_to: Any) -> None:
+    found = []
+
+    def look(execute: Any, statement: str, *rest: Any) -> Any:
+        answer = execute(statement, *rest)
+        if "INDEX" in str(statement):
+            with connection.connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_indexes WHERE tablename = 'predictions_prediction' "
+                    "AND indexname LIKE '%second_opinion'"
+                )
+                found.append(cursor.fetchone()[0])
+        return answer
+
+    with connection.execute_wrapper(look):
+        migrate_to("0014_request_id")
+        migrate_to("0015_uneven_lot")
+    assert set(found) == {1, 2}
