@@ -13,10 +13,11 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 10.0
 SECONDS_WHILE_FULL = 0.5  # when somebody waits for room
 # Files don't shrink when rows are deleted, but later rows fill the room: what the last vacuum found free in
-# the log and its pictures, less what has come since. A picture lies in pieces, four to a page.
+# the log and its pictures, less what has come since. A row takes its part of a page, the end where no more
+# row fits included; a picture lies in pieces, four to a page.
 SIZE = """
     WITH line AS (
-        SELECT sum(avg_width * (1 - null_frac)) + 40 AS bytes
+        SELECT 8192 / greatest(1, floor(8168 / (sum(avg_width * (1 - null_frac)) + 40))) AS bytes
         FROM pg_stats WHERE tablename = 'predictions_prediction'
     ), part AS (
         SELECT oid, relpages, reltuples, bytes

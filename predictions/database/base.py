@@ -79,7 +79,7 @@ class Connection(psycopg.Connection[Any]):
         if waited > self.patience:
             self._give_up(f"It said nothing for {waited:.1f} seconds.")
         if waited > SECONDS_OF_SILENCE and not is_heard():
-            outage.begin("It is silent.")
+            outage.begin("It is silent.", is_silent=True)
             self._give_up("It is silent.")
 
     def _give_up(self, why: str) -> None:
@@ -91,7 +91,7 @@ def is_heard() -> bool:
     """Whether the server has said anything lately, or does when it is asked."""
     if time.monotonic() - Connection.heard_at < SECONDS_OF_SILENCE:
         return True
-    if heard := not outage.is_known and outage.hears_from_server(SECONDS_TO_ANSWER):
+    if heard := not outage.is_silent and outage.hears_from_server(SECONDS_TO_ANSWER):
         Connection.heard_at = time.monotonic()
     return heard
 
@@ -104,14 +104,15 @@ class DatabaseWrapper(PostgresWrapper):
             raise psycopg.OperationalError("The database was away a moment ago.")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         outage.parameters = conn_params
+        # Psycopg itself waits for two seconds at least.
+        if not outage.hears_from_server(SECONDS_OF_SILENCE + SECONDS_TO_ANSWER):
+            outage.begin("It is silent.", is_silent=True)
+            raise psycopg.OperationalError("It is silent.")
         try:
-            # Psycopg itself waits for two seconds at least.
-            if not outage.hears_from_server(SECONDS_OF_SILENCE + SECONDS_TO_ANSWER):
-                raise psycopg.OperationalError("It is silent.")
             return Connection.connect(**conn_params)
-        except psycopg.OperationalError as problem:
-            outage.begin(problem)
-            raise
+        except (psycopg.OperationalError, OSError) as problem:
+            outage.begin(problem, is_silent=isinstance(problem, psycopg.errors.ConnectionTimeout))
+            raise psycopg.OperationalError(str(problem)) from problem
 
     def is_usable(self) -> bool:
         """Django asks before a request's first statement. A connection that the server has closed can be read

@@ -15,6 +15,7 @@ from predictions.counts import count_anew
 from predictions.intervals import Cells, Interval, expect, wilson
 from predictions.lots import SURE_FROM
 from predictions.models import NOT_A_DIGIT, Prediction
+from predictions.models.review import LEASE, UNEVEN_SAMPLE
 
 SECONDS_KEPT = 60
 CLAIMS = SAID_NOTHING, AGREED, CONTRADICTED = range(3)
@@ -27,18 +28,26 @@ NOT_SETTLED = Q(second_opinion=None) | (
     ~Q(second_opinion__label=F("true_label")) & Q(reviewed_at__lte=F("second_opinion__at"))
 )
 UNSETTLED = DIGIT & ~Q(true_label=F("digit")) & Q(reviewed_by__isnull=False) & NOT_SETTLED
+# Before there was an uneven lot, the queue handed out its rows as well, the likeliest errors first; what is
+# left of them is not as all are. Claims that came later may have brought a row into the lot.
+TAKEN = Q(UNEVEN_SAMPLE, selected_by=Prediction.SelectedBy.SUSPICION) & (
+    Q(user_label_at=None) | Q(user_label_at__lt=F("reviewed_at") - LEASE)
+)
 
 
 class Decided(NamedTuple):
-    """Decisions about rows that a lot chose; of them digits, digits read right, and errors not settled yet;
-    and those of the digits, and read right, that the even lot chose."""
+    """Of each lot, the decisions about rows that it chose; of them digits, digits read right, and errors not
+    settled yet. And the rows that were taken from the uneven one."""
 
-    rows: int = 0
-    digits: int = 0
-    right: int = 0
-    unsettled: int = 0
+    even_rows: int = 0
     even_digits: int = 0
     even_right: int = 0
+    even_unsettled: int = 0
+    uneven_rows: int = 0
+    uneven_digits: int = 0
+    uneven_right: int = 0
+    uneven_unsettled: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,17 +87,18 @@ def accuracy(
     model's for the lower bound, and as the operators' for the upper one."""
     keys = [key for key in drawings if key[0] == version]
     parts = np.array([decided.get(key, Decided()) for key in keys], np.float64).T
-    decisions, digits, right, unsettled, even_digits, even_right = parts
-    if not even_digits.sum():
+    even, uneven, taken = parts[:4], parts[4:8], parts[8]
+    of_even = int(even[1].sum()), int(even[2].sum())
+    if not of_even[0]:
         return None
     _, _, is_sure, claims = np.array(keys).T
     rows, sure = np.array([drawings[key] for key in keys]).T
     expected = expect(sure, claims != SAID_NOTHING, claims == AGREED)
     group = np.where(claims == SAID_NOTHING, is_sure, 2 * (claims == AGREED))  # as the uneven lot has them
+    decisions, digits, right, unsettled = even + uneven * ~np.isin(group, group[taken > 0])
     low = Cells(group, expected, rows, decisions, digits, right).interval()
     high = Cells(group, expected, rows, decisions, digits, right + unsettled).interval()
     assert low and high  # noqa: S101  (for the type checker)
-    of_even = int(even_digits.sum()), int(even_right.sum())
     plain = wilson(of_even[1], of_even[0])
     return Accuracy(*of_even, plain, int(digits.sum()), int(unsettled.sum()), (low[0], high[1]))
 
@@ -125,15 +135,16 @@ def count_drawings() -> Any:  # noqa: ANN401
 
 
 def count_decided() -> Any:  # noqa: ANN401
-    chosen = whole_or_random().filter(selected_by__in=[RANDOM, UNEVEN]).exclude(review_status="pending")
-    right = DIGIT & Q(true_label=F("digit"))
-    return in_cells(chosen).annotate(
-        rows=Count("*"),
-        digits=Count("pk", filter=DIGIT),
-        right=Count("pk", filter=right),
-        unsettled=Count("pk", filter=UNSETTLED),
-        even_digits=Count("pk", filter=DIGIT & Q(selected_by=RANDOM)),
-        even_right=Count("pk", filter=right & Q(selected_by=RANDOM)),
+    lots = {"even": Q(selected_by=RANDOM), "uneven": Q(selected_by=UNEVEN)}
+    kinds = {"rows": Q(), "digits": DIGIT, "right": DIGIT & Q(true_label=F("digit")), "unsettled": UNSETTLED}
+    counts = {
+        f"{lot}_{kind}": Count("pk", filter=chosen & those)
+        for lot, chosen in lots.items()
+        for kind, those in kinds.items()
+    }
+    decided = whole_or_random().filter(TAKEN | Q(selected_by__in=[RANDOM, UNEVEN]))
+    return in_cells(decided.exclude(review_status="pending")).annotate(
+        **counts, taken=Count("pk", filter=TAKEN)
     )
 
 

@@ -57,7 +57,6 @@ class Migration(migrations.Migration):
                 name="prediction_uneven_sample",
             ),
         ),
-        RemoveIndexConcurrently("prediction", "prediction_second_opinion"),
         AddIndexConcurrently(
             "prediction",
             models.Index(
@@ -65,7 +64,9 @@ class Migration(migrations.Migration):
                 condition=Q(selected_by__in=["random", "uneven"], reviewed_by__isnull=False)
                 & ~Q(review_status="pending")
                 & (Q(lottery__lt=0.01) | ~Q(true_label=F("digit"))),
-                name="prediction_second_opinion",
+                name="prediction_for_second_opinion",
             ),
         ),
+        # After its successor is there: meanwhile the release that is replaced reads by it.
+        RemoveIndexConcurrently("prediction", "prediction_second_opinion"),
     ]

@@ -269,7 +269,7 @@ class Prediction(models.Model):
             models.Index(
                 fields=["reviewed_at", "id"],
                 condition=review.FOR_SECOND_OPINION,
-                name="prediction_second_opinion",
+                name="prediction_for_second_opinion",
             ),
             models.Index(
                 fields=["model_version", "digit", "true_label", "confidence", "selected_by"],

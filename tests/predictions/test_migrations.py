@@ -1,22 +1,32 @@
 """What migrations do to the rows that are there."""
 
 import hashlib
+import io
+import threading
+import time
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.core.management import call_command
+from django.db import OperationalError, connection
 from django.db.migrations import RunSQL
+from django.db.migrations.executor import MigrationExecutor
 from PIL import Image
 
 from classifier.image_file import decode
+from mnistsite.management.commands import migrate
 from predictions.models import Prediction, Weights
 from tests import rows
 from tests.pictures import file, photo
 
 pytestmark = pytest.mark.django_db
 stored_pictures = import_module("predictions.migrations.0003_stored_pictures")
+READ = "SELECT count(*) FROM predictions_prediction"
 races = import_module("predictions.migrations.0005_races")
 
 
@@ -61,3 +71,95 @@ def test_weights_that_are_there_get_their_hash() -> None:
     with connection.cursor() as cursor:
         cursor.execute(str(fill.sql))
     assert Weights.objects.get().sha256 == hashlib.sha256(rows.CHECKPOINT).hexdigest()
+
+
+@pytest.fixture
+def migrate_to(transactional_db: None) -> Iterator[Any]:
+    def migrate(name: str) -> None:
+        MigrationExecutor(connection).migrate([("predictions", name)])
+
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("predictions")
+    yield migrate
+    MigrationExecutor(connection).migrate(newest)
+
+
+def test_second_opinions_are_found_by_an_index_at_every_moment_of_a_migration(migrate_to: Any) -> None:
+    found = []
+
+    def look(execute: Any, statement: str, *rest: Any) -> Any:
+        answer = execute(statement, *rest)
+        if "INDEX" in str(statement):
+            with connection.connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_indexes WHERE tablename = 'predictions_prediction' "
+                    "AND indexname LIKE '%second_opinion'"
+                )
+                found.append(cursor.fetchone()[0])
+        return answer
+
+    with connection.execute_wrapper(look):
+        migrate_to("0014_request_id")
+        migrate_to("0015_uneven_lot")
+    assert set(found) == {1, 2}
+
+
+@pytest.fixture
+def reader(db: None) -> Iterator[Any]:
+    """Somebody else, whose transaction goes on when it has read the log, as a long export's does."""
+    with psycopg.connect(**connection.get_connection_params()) as reader:
+        yield reader
+
+
+@pytest.fixture
+def visitor(db: None) -> Iterator[Any]:
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as visitor:
+        visitor.execute("SET lock_timeout = '0.8s'")
+        yield visitor
+
+
+def test_migration_that_wants_a_table_in_use_waits_without_holding_up_visitors(
+    migrate_to: Any, reader: Any, visitor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate_to("0013_vacuum_sooner")
+    reader.execute(READ)
+    monkeypatch.setattr(migrate, "SECONDS_BETWEEN_TRIES", 0.2)
+    threading.Timer(3, reader.rollback).start()
+    answered, done = [], threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            visitor.execute(READ)
+            answered.append(time.monotonic())
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    output = io.StringIO()
+    call_command("migrate", "predictions", "0014", stdout=output)
+    done.set()
+    asking.join()
+    assert output.getvalue().count("is tried again") >= 2
+    assert np.diff(answered).max() < 0.8
+    assert Prediction.objects.filter(request_id="").count() == 0  # the column is there
+
+
+def test_index_that_is_built_beside_a_long_transaction_is_waited_for(migrate_to: Any, reader: Any) -> None:
+    migrate_to("0014_request_id")
+    reader.execute(READ)
+    threading.Timer(1.5, reader.rollback).start()
+    output = io.StringIO()
+    call_command("migrate", "predictions", "0015", stdout=output)
+    assert "tried again" not in output.getvalue()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bool_and(indisvalid), current_setting('lock_timeout') FROM pg_index")
+        assert cursor.fetchone() == (True, "0")
+
+
+def test_migration_that_finds_its_table_in_use_for_too_long_fails(
+    migrate_to: Any, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "SECONDS_TO_TRY", -1)
+    migrate_to("0013_vacuum_sooner")
+    reader.execute(READ)
+    with pytest.raises(OperationalError, match="lock timeout"):
+        call_command("migrate", "predictions", "0014", verbosity=0)
+    reader.rollback()

@@ -87,6 +87,19 @@ def test_deleted_drawings_leave_room_that_new_ones_fill(settings: Any) -> None:
     assert ask(size) < full + 1_000_000
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("points", [0, 70])
+def test_end_of_a_page_where_no_row_fits_is_no_room(points: int) -> None:
+    """Six rows of 1,039 bytes, or four of 1,763."""
+    line = [[round(number * 1.234567, 6), 100.0] for number in range(points)]
+    for _ in range(200):
+        rows.prediction(image=os.urandom(9), strokes=[line])
+    ask("VACUUM (ANALYZE) predictions_prediction")
+    pages = ask("SELECT relpages FROM pg_class WHERE oid = 'predictions_prediction'::regclass")
+    free = ask("SELECT pg_database_size(current_database())") - float(ask(room.SIZE))
+    assert free < 0.03 * pages * 8192
+
+
 def test_size_is_looked_at_now_and_then_only(
     post: Post, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:

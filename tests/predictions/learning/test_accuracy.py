@@ -54,6 +54,38 @@ def test_labels_of_the_uneven_lot_count_for_the_powered_interval_alone(olive: Us
     assert after.powered[1] - after.powered[0] < before.powered[1] - before.powered[0]
 
 
+LATER = {"user_label": 7, "user_label_at": timezone.now() + timedelta(days=1)}
+
+
+@pytest.mark.parametrize(
+    ("taken", "counts"),
+    [
+        ({"lottery": 0.2, "confidence": 0.6}, False),
+        ({"lottery": 0.2, "confidence": 0.6, "superseded": True}, True),
+        ({"lottery": 0.2, "confidence": 0.6, "model_version": "v2"}, True),
+        ({"lottery": 0.06, "confidence": 0.99}, True),  # of the other group
+        ({"lottery": 0.2, "confidence": 0.99}, True),
+        ({"lottery": 0.3, "confidence": 0.6}, True),
+        (
+            {"lottery": 0.2, "confidence": 0.99, **LATER, "user_label_at": timezone.now() - timedelta(1)},
+            False,
+        ),
+        ({"lottery": 0.2, "confidence": 0.99, **LATER}, True),
+    ],
+)
+def test_a_group_of_the_uneven_lot_from_which_the_likeliest_errors_were_taken_does_not_count(
+    olive: User, taken: dict[str, Any], counts: bool
+) -> None:
+    for number in range(40):
+        decided(olive, 1, confidence=0.999 if number % 20 else 0.6, lottery=0.01)
+        decided(olive, 1, "uneven", confidence=0.6, lottery=0.1)
+    if "model_version" in taken:
+        taken = taken | {"model_version": rows.version("v2")}
+    decided(olive, 7, "suspicion", **taken)
+    [figures] = count().values()
+    assert (figures.digits, figures.labels) == (40, 80 if counts else 40)
+
+
 def test_old_rows_of_the_uneven_lot_are_no_longer_counted_when_retention_has_deleted_their_like(
     olive: User, settings: Any
 ) -> None:
