@@ -26,7 +26,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     passing = next((problem for problem in causes(sys.exc_info()[1]) if will_pass(problem)), None)
     if passing is None:
         return defaults.server_error(request)
-    if not outage.is_known:  # or it has been said once
+    if not outage.has_been_told():
         logger.warning("Not answered: %s", passing)
     response = render(None, "503.html", {"is_busy": isinstance(passing, BusyError)}, status=503)
     response["Retry-After"] = str(SECONDS_TO_RETRY)

@@ -97,7 +97,7 @@ def answer_errors(api: NinjaAPI) -> None:
     @api.exception_handler(NoActiveVersionError)
     @api.exception_handler(UnreadableWeightsError)
     def unavailable(request: HttpRequest, problem: Exception) -> HttpResponse:
-        if not outage.is_known:  # or it has been said once
+        if not outage.has_been_told():
             logger.warning("Not answered: %s", problem)
         return error(503, "unavailable", "The service is not ready; please try again.")
 

@@ -103,7 +103,7 @@ class Limit:
                 self.clean_at = now + SECONDS_BETWEEN_CLEANINGS
                 Spending.objects.all().forget()
         except Error as problem:
-            if not outage.is_known:  # or it has been said once
+            if not outage.has_been_told():
                 logger.warning("What addresses spend is not shared: %s", problem)
             return
         with self._lock:

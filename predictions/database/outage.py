@@ -1,6 +1,7 @@
 """That the database is away, as this process has noticed; and the look-out for its return."""
 
 import logging
+import math
 import threading
 import time
 from contextlib import suppress
@@ -10,6 +11,7 @@ import psycopg
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_FAIL = 5  # after the end of an outage, what it has kept waiting may still say that it failed
 
 
 class Outage:
@@ -19,6 +21,7 @@ class Outage:
     def __init__(self) -> None:
         self.is_known = False
         self.is_silent = False  # or else it refuses connections, and those that are there go on
+        self.ended = -math.inf
         self.parameters: dict[str, Any] = {}  # of a connection
         self._lock = threading.Lock()
 
@@ -44,6 +47,11 @@ class Outage:
     def _end(self) -> None:
         with self._lock:
             self.is_known = self.is_silent = False
+            self.ended = time.monotonic()
+
+    def has_been_told(self) -> bool:
+        """Whether the log knows why a request fails now."""
+        return self.is_known or time.monotonic() - self.ended < SECONDS_TO_FAIL
 
     def _can_connect(self) -> bool:
         with suppress(psycopg.Error, OSError):  # the latter where this process has no file left, say

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from classifier.checkpoint import SHIPPED
 from predictions.learning.pipeline import Changes, Made, fine_tune
 from predictions.models import GateClosedError, ModelVersion, Prediction, Weights
 from predictions.models.job import ReportProgress
@@ -56,6 +55,8 @@ def mark_what_learned_from_deleted() -> None:
 
 def keep_a_start() -> None:
     """Where every version is to be forgotten, the shipped one takes their place."""
+    from classifier.checkpoint import SHIPPED
+
     if ModelVersion.objects.start() is None:
         ModelVersion.objects.register(SHIPPED.read_bytes())
 
