@@ -118,7 +118,7 @@ class Cells:
     @cached_property
     def _part(self) -> Values:
         """Each group's, of all drawings."""
-        return self._sums(self.rows) / self.rows.sum()
+        return np.asarray(self._sums(self.rows) / self.rows.sum())
 
     @cached_property
     def _labels(self) -> Values:
