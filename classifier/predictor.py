@@ -14,7 +14,7 @@ from classifier.model import DIGITS, NOT_A_DIGIT, DigitNet, to_tensor
 
 UNCLEAR_PICTURE = "unclear_picture"  # a reason to be uncertain
 # A 1 with a long flag in one country is a 7 in another, so that one is read as the other, and surely. At 0.9
-# most such errors are uncertain, and two of a thousand digits that are read right (docs/experiments.md).
+# most such errors are uncertain, and two to six of a thousand right readings (docs/experiments.md).
 ALIKE = [1, 7]
 SURE_OF_ALIKE = 0.9
 BATCH = 500  # inputs in one forward pass: a larger batch no longer fits the processor's caches
