@@ -6,7 +6,6 @@ Logins, which cost a processor a third of a second each, wait for each other and
 """
 
 import errno
-import re
 import socket
 import time
 from collections import deque
@@ -16,15 +15,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 from selectors import EVENT_READ
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from gunicorn.sock import BaseSocket
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
+from mnistsite.connection import (
+    ALIVE,
+    ASKS_WHETHER_ALIVE,
+    BUSY,
+    LATE,
+    LONG_HEAD,
+    MOST_OF_A_HEAD,
+    SECONDS_FOR_A_HEAD,
+    Connection,
+)
 
-SECONDS_FOR_A_HEAD = 10  # as the proxy gives it
-MOST_OF_A_HEAD = 32_768  # bytes; as the proxy takes
 MOST_WAITING = 400  # connections whose request is not whole; one more, and the oldest is closed
 MOST_LOGINS = 100  # that wait for their turn; one more is refused
 MOST_CLOSING = 100  # connections that wait for their client to close too; one more, and the oldest is cut
@@ -33,34 +38,10 @@ MOST_FREED = 20  # connections that wait are closed at a time where no descripto
 SECONDS_TO_BREATHE = 0.01
 SECONDS_BETWEEN_WARNINGS = 10.0
 PIECE = 65_536  # bytes received at a time
-END_OF_HEAD = b"\r\n\r\n"
-ASKS_WHETHER_ALIVE = b"GET /livez "
-LOGIN = b"/admin/login"
-# Bodies whose length is not known or beyond measure, and senders that wait for a word before they send one.
-UNKNOWN = re.compile(
-    rb"\r\n(?:transfer-encoding[ \t]*:|expect[ \t]*:|content-length[ \t]*:[ \t]*\d{13})", re.IGNORECASE
-)
-LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
-
-
-def answer(status: str, body: str, *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*head, *headers, "Connection: close", "", body]).encode()
-
-
-def refusal(status: str, code: str, message: str, *headers: str) -> bytes:
-    return answer(status, f'{{"error": {{"code": "{code}", "message": "{message}"}}}}', *headers)
-
-
-ALIVE = answer("200 OK", '{"status": "alive"}')
-LATE = refusal("408 Request Timeout", "incomplete", "The request broke off, or took too long.")
-LONG_HEAD = refusal("431 Request Header Fields Too Large", "refused", "The headers are too long.")
-BUSY = refusal(
-    "503 Service Unavailable",
-    "busy",
-    "Too many come at this moment; please try again.",
-    "Retry-After: 2",
-)
+# The worker that has fewer connections shall take the next one. All are woken for it, and the quickest would
+# take fifteen of sixteen that come together, on which it then works alone.
+SECONDS_TO_HESITATE = 0.0001  # for each connection that it has
+MOST_TO_HESITATE_FOR = 40  # connections
 
 
 @dataclass
@@ -70,50 +51,7 @@ class Lane:
     threads: int
     most_waiting: float = float("inf")
     taken: int = 0
-    waiting: "deque[Connection]" = field(default_factory=deque)
-
-
-class Connection(TConn):
-    """A connection, and what has been received of its next request."""
-
-    worker: "Worker"
-    received = b""
-    length: int | None = None  # of head and body; None until the head is whole
-    deadline = 0.0
-    is_large = is_login = False
-
-    def begin_request(self) -> None:
-        """What came behind the last request, on a connection that is kept, belongs to this one."""
-        self.received = self.parser.unreader.take_buffered() if self.parser else b""
-        self.length, self.is_large, self.is_login = None, False, False
-        self.deadline = time.monotonic() + SECONDS_FOR_A_HEAD
-
-    def is_whole(self) -> bool:
-        """Whether a thread need not wait for more; a large request is as whole as it becomes here."""
-        if self.length is None and END_OF_HEAD in self.received:
-            self._measure()
-        return self.is_large or (self.length is not None and len(self.received) >= self.length)
-
-    def _measure(self) -> None:
-        head = self.received[: self.received.index(END_OF_HEAD) + 2]
-        stated = LENGTH.search(head)
-        body = int(stated[1]) if stated else 0
-        self.length = len(head) + 2 + body
-        self.is_large = body > WATCHED or UNKNOWN.search(head) is not None
-        # However it is written; who has it elsewhere in a request waits as well.
-        self.is_login = head.startswith(b"POST ") and LOGIN in unquote_to_bytes(head.partition(b"\r\n")[0])
-        self.deadline += SECONDS_FOR_A_BODY - SECONDS_FOR_A_HEAD
-
-    def close(self, graceful: bool = False) -> None:
-        if graceful:
-            self.worker.see_off(self)
-        else:
-            super().close()
-
-    def refuse(self, said: bytes) -> None:
-        with suppress(OSError):
-            self.sock.send(said)
-        self.close(graceful=True)
+    waiting: deque[Connection] = field(default_factory=deque)
 
 
 class Worker(ThreadWorker):
@@ -153,6 +91,8 @@ class Worker(ThreadWorker):
         listener.close()
 
     def accept(self, listener: socket.socket) -> None:
+        if self.cfg.workers > 1:
+            time.sleep(SECONDS_TO_HESITATE * min(self.nr_conns, MOST_TO_HESITATE_FOR))
         try:
             self.accept_one(listener)
         except (BlockingIOError, ConnectionAbortedError):
@@ -168,7 +108,7 @@ class Worker(ThreadWorker):
         if len(self.waiting) >= MOST_WAITING:
             self.give_up(next(iter(self.waiting)), LATE)
         conn = Connection(self.cfg, sock, address, listener.getsockname())
-        conn.worker = self
+        conn.see_off = self.see_off
         self.enqueue_req(conn)
 
     def free_descriptors(self) -> None:

@@ -72,9 +72,9 @@ def predict(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         drawing = read_drawing(body.image, body.strokes)
         model_input = to_input(drawing.ink)
-    version, predictor = serving.active()
-    reading = predictor.read_clearly(model_input, is_clear=drawing.is_clear)
-    seconds = time.perf_counter() - started
+        version, predictor = serving.active()
+        reading = predictor.read_clearly(model_input, is_clear=drawing.is_clear)
+        seconds = time.perf_counter() - started
     prediction = Prediction.from_reading(
         reading,
         id=body.id or uuid4(),

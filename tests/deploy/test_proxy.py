@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit
 from django.conf import settings
 
-from mnistsite import gthread, handler
+from mnistsite import connection, handler
 
 CADDYFILE = (Path(settings.BASE_DIR) / "deploy" / "proxy" / "Caddyfile").read_text()
 
@@ -52,8 +52,8 @@ def test_proxy_keeps_the_bodies_that_the_server_would_keep() -> None:
 
 def test_proxy_gives_a_head_the_time_and_the_size_that_the_server_does() -> None:
     seconds, size = (re.search(rf"{name} (\d+)", CADDYFILE) for name in ("read_header", "max_header_size"))
-    assert seconds and int(seconds[1]) == gthread.SECONDS_FOR_A_HEAD
-    assert size and 1024 * int(size[1]) == gthread.MOST_OF_A_HEAD
+    assert seconds and int(seconds[1]) == connection.SECONDS_FOR_A_HEAD
+    assert size and 1024 * int(size[1]) == connection.MOST_OF_A_HEAD
 
 
 def test_proxy_gives_a_body_the_size_and_the_time_that_django_does() -> None:

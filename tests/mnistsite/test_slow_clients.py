@@ -12,7 +12,7 @@ import psutil
 import pytest
 import requests
 
-from mnistsite import gthread
+from mnistsite import connection, gthread
 from tests.conftest import ONE
 from tests.product import Product
 from tests.slow_clients import PREDICT, SLOW, slow_clients
@@ -85,7 +85,7 @@ def test_half_a_head_is_given_up_in_time(product: Product) -> None:
         answer = read_all(client)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "incomplete"
-    assert time.monotonic() - started < gthread.SECONDS_FOR_A_HEAD + 5
+    assert time.monotonic() - started < connection.SECONDS_FOR_A_HEAD + 5
 
 
 def test_head_without_an_end_is_refused(product: Product) -> None:

