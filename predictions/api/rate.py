@@ -44,7 +44,7 @@ class Limit:
     Whoever owes more than `most` is refused.
 
     Once a second one request adds what this process has counted to a table, and learns there what the others
-    have. So the limit is one for all processes and machines (docs/operations.md says what that costs).
+    have. So the limit is one for all processes and machines (docs/performance.md says what that costs).
     """
 
     def __init__(self, of: str, most: float, seconds: float) -> None:
