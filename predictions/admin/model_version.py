@@ -16,29 +16,20 @@ from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.filters import moment
 from predictions.admin.show import NOTHING, per_cent
 from predictions.learning.card import card_of, markdown, sets_of
+from predictions.learning.gate import checks_in_words
 from predictions.models import AlreadyQueuedError, GateClosedError, Job, ModelVersion, Promotion, Weights
 
 if TYPE_CHECKING:
     from classifier.checkpoint import Metrics
-    from training.compare import Check, Decision
+    from training.compare import Decision
 
 VERSIONS = "admin:predictions_modelversion_changelist"
 JOBS = "admin:predictions_job_changelist"
 
 
 def gate_table(decision: "Decision | None") -> SafeString:
-    checks = (
-        [(check["passed"], check["name"], in_words(check)) for check in decision["checks"]]
-        if decision
-        else []
-    )
-    return SafeString(render_to_string("predictions/gate.html", {"gate": decision, "checks": checks}))
-
-
-def in_words(check: "Check") -> str:
-    """What the check compared, as `candidate 0.997, p value 0.24`."""
-    numbers = [(key, value) for key, value in check.items() if key not in {"name", "passed"}]
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers)
+    context = {"gate": decision, "checks": checks_in_words(decision)}
+    return SafeString(render_to_string("predictions/gate.html", context))
 
 
 def metrics_table(metrics: "Metrics") -> SafeString:

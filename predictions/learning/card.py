@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.template.loader import render_to_string
 
 from predictions.learning.accuracy import accuracies
+from predictions.learning.gate import checks_in_words
 from predictions.models import NAMES, ModelVersion, Prediction
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def card_of(version: ModelVersion) -> dict[str, Any]:
         "drawings": [(side, len(labels)) for side, labels in version.dataset.items()],
         "accuracy": accuracies().get(version.pk),
         "confusions": confusions(version),
-        "checks": [(check["name"], check["passed"], numbers(check)) for check in gate_checks(version)],
+        "checks": checks_in_words(version.gate),
         "promotions": version.promotions.select_related("by", "previous").order_by("at", "pk"),
         "limits": LIMITS,
     }
@@ -62,11 +63,3 @@ def confusions(version: ModelVersion) -> list[tuple[str, int, int]]:
         if label is not None and label != digit
     ]
     return wrong[:CONFUSIONS]
-
-
-def gate_checks(version: ModelVersion) -> list[Any]:
-    return list(version.gate["checks"]) if version.gate else []
-
-
-def numbers(check: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in check.items() if name not in {"name", "passed"})

@@ -2,12 +2,13 @@
 with, on MNIST's test set and on the reviewed drawings that are held out."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from predictions.figures import number, per_cent
 from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.lessons import note_lessons
 from predictions.models import LabelDoubt, ModelVersion, Side, SplitRow
@@ -66,8 +67,8 @@ def decide(
     before, after = active.predictor(), candidate.predictor()
     first = None if origin in (active, candidate) else origin.predictor()
     checks: list[Check] = []
-    for number, (name, digits) in enumerate(tests.items()):
-        report(number / 3, f"comparing with {active} on {name}")
+    for done, (name, digits) in enumerate(tests.items()):
+        report(done / 3, f"comparing with {active} on {name}")
         checks += checks_of(Paired.of(name, digits, before, after))
         if first:
             checks.append(not_worse(Paired.of(f"{name} since {origin}", digits, first, after)))
@@ -87,3 +88,27 @@ def count_new_labels(active: ModelVersion) -> tuple[int, int]:
     """How many of the labels reviewed since the active version was made are doubted, and of how many."""
     new = Q(prediction__reviewed_at__gt=active.created_at)
     return LabelDoubt.objects.open().filter(new).count(), SplitRow.objects.filter(new).count()
+
+
+def checks_in_words(decision: "Decision | None") -> list[tuple[bool, str, str]]:
+    """Whether each check was passed, its name, and what it compared: "before → after" are the active version
+    and the candidate."""
+    checks: list[Any] = [*decision["checks"]] if decision else []
+    return [(check["passed"], check["name"], in_words(check)) for check in checks]
+
+
+def in_words(check: dict[str, Any]) -> str:
+    match check:
+        case {"digits": digits, "active": before, "candidate": after, "won": won, "lost": lost}:
+            shares = f"{per_cent(before, 2)} → {per_cent(after, 2)} of {number(digits)}"
+            return f"{shares}; {number(won)} read right that were not, {number(lost)} no longer"
+        case {"worst": worst, "worse_beyond_noise": share}:
+            points = f"{100 * share:.2f} points beyond noise"
+            return f"{worst} is read worse by {points}" if share > 0 else "none is read worse beyond noise"
+        case {"active": before, "candidate": after, "growth_beyond_noise": _}:
+            return f"{per_cent(before, 2)} → {per_cent(after, 2)} expected error"
+        case {"active_ms": before, "candidate_ms": after}:
+            return f"{before:.2f} → {after:.2f} ms"
+        case {"doubted": doubted, "drawings": drawings}:
+            return f"{number(doubted)} of {number(drawings)} new labels are doubted"
+    return ""  # of another release

@@ -1,6 +1,7 @@
 """A version's card, as a page and as Markdown."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from predictions.models import ModelVersion
 from tests import rows
 
 pytestmark = pytest.mark.django_db
+LOST = "99.60\N{NO-BREAK SPACE}% → 99.10\N{NO-BREAK SPACE}% of 1,000; 0 read right that were not, 5 no longer"
 
 
 def printed(version: str) -> str:
@@ -24,8 +26,9 @@ def promoted() -> ModelVersion:
     first, version, olive = rows.version(), rows.version("v2"), rows.operator()
     version.parent = first
     version.dataset = {"train": {"a": 1, "b": 2}, "test": {"c": 3}}
-    check: Any = {"name": "MNIST <test>", "passed": False, "lost": 5}
-    version.gate = {"against": "v1", "passed": False, "checks": [check], "at": "2026-11-30T10:00:00+00:00"}
+    numbers = {"digits": 1000, "active": 0.996, "candidate": 0.991, "won": 0, "lost": 5, "p_value": 0.03}
+    checks: list[Any] = [{"name": "MNIST <test>", "passed": False, **numbers}]
+    version.gate = {"against": "v1", "passed": False, "checks": checks, "at": "2026-11-30T10:00:00+00:00"}
     version.save()
     first.promote()
     version.promote(olive, "Better on <zeros>.", override=True)
@@ -49,7 +52,7 @@ def test_the_card_says_where_a_version_comes_from_how_good_it_is_and_who_promote
         "1 of 2 were read right",
         "- 7 read as 1: 1\n",
         "Did not pass against v1",
-        "- **failed**: MNIST <test> (lost 5)\n",
+        f"- **failed**: MNIST <test> ({LOST})\n",
         "by olive, in place of v1, against the gate: Better on <zeros>.",
     ):
         assert said in card
@@ -68,6 +71,8 @@ def test_the_page_shows_the_same_and_gives_the_markdown(promoted: ModelVersion, 
     page = f"/admin/predictions/modelversion/{promoted.pk}/card/"
     content = client.get(page).content.decode()
     assert "7 read as 1: 1" in content and "Better on &lt;zeros&gt;." in content
+    words = " ".join(re.sub(r"<[^>]*>", " ", content).split())
+    assert f"failed MNIST &lt;test&gt; {' '.join(LOST.split())}" in words
     answer = client.get(page, {"form": "markdown"})
     assert answer.content.decode().strip() == printed("v2").strip()
     client.force_login(rows.operator("otto", "view_job"))

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from classifier import checkpoint
 from classifier.checkpoint import dump
 from predictions.learning.drawings import reviewed_drawings
-from predictions.learning.gate import compare_with_active
+from predictions.learning.gate import checks_in_words, compare_with_active
 from predictions.learning.pipeline import (
     Changes,
     Made,
@@ -268,6 +268,7 @@ def test_gate_compares_every_new_version(reviewed: ModelVersion, sets: list[reci
         "forward time",
         "reviewed labels",
     ]
+    assert all(words for _, _, words in checks_in_words(gate))
 
 
 @both_ways
