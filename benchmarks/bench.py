@@ -4,8 +4,8 @@ A drawing in JSON, as a canvas's PNG or as strokes → decoded → preprocessed 
 durable row in PostgreSQL → an answer in JSON. The servers take turns of two seconds under wrk's load, in
 another order in each cycle; ratios are of turns in the same cycle. Each peer runs twice: with PyTorch and
 Pillow as their tutorials have it, and with the product's own decoding, preprocessing and network ("+
-ours"). The product is whole, with limits, log, idempotency, version check and metrics; only API_WORK is
-raised, or it would refuse so many requests of one client.
+ours"). The product is whole, with limits, log, idempotency, version check and metrics; only API_WORK and
+API_MB_A_DAY are raised, or it would refuse so many requests of one client.
 """
 
 import argparse

@@ -6,6 +6,7 @@ Logins, which cost a processor a third of a second each, wait for each other and
 """
 
 import errno
+import math
 import socket
 import time
 from collections import deque
@@ -40,8 +41,7 @@ SECONDS_BETWEEN_WARNINGS = 10.0
 PIECE = 65_536  # bytes received at a time
 # The worker that has fewer connections shall take the next one. All are woken for it, and the quickest would
 # take fifteen of sixteen that come together, on which it then works alone.
-SECONDS_TO_HESITATE = 0.0001  # for each connection that it has
-MOST_TO_HESITATE_FOR = 40  # connections
+SECONDS_TO_HESITATE = 0.0002  # for each time that its connections have doubled
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Worker(ThreadWorker):
 
     def accept(self, listener: socket.socket) -> None:
         if self.cfg.workers > 1:
-            time.sleep(SECONDS_TO_HESITATE * min(self.nr_conns, MOST_TO_HESITATE_FOR))
+            time.sleep(SECONDS_TO_HESITATE * math.log2(1 + self.nr_conns))
         try:
             self.accept_one(listener)
         except (BlockingIOError, ConnectionAbortedError):

@@ -127,7 +127,7 @@ class Ours(Server):
         if self.process.wait():
             sys.exit(self.log.read_text())
         gunicorn = [sys.executable, "-m", "gunicorn", "--log-level", "warning"]
-        self.start(gunicorn, REPOSITORY, **own, API_WORK="1000000")
+        self.start(gunicorn, REPOSITORY, **own, API_WORK="1000000", API_MB_A_DAY="1000000")
 
 
 class Peer(Server):

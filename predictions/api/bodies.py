@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from typing import Any, Self, cast
 
@@ -93,16 +93,16 @@ class Body:
 
 
 @contextmanager
-def receive(request: HttpRequest) -> Iterator[PredictIn]:
-    """The drawing of a request, to be decoded and read within the block. Raises ApiError or OSError."""
+def receive(request: HttpRequest) -> Iterator[tuple[PredictIn, AbstractContextManager[object]]]:
+    """The drawing of a request, to be decoded and read within the block, and what to hold meanwhile. Raises
+    ApiError or OSError."""
     with Place() as place:
         drawing = validate(named(request, read(request, place)))
         if drawing.image is not None:
             check_size(len(drawing.image), MAX_PICTURE)
             if is_costly(drawing.image):
                 place.take()
-        with nullcontext() if place.taken else TURN:
-            yield drawing
+        yield drawing, nullcontext() if place.taken else TURN
 
 
 def named(request: HttpRequest, data: Any) -> Any:  # noqa: ANN401

@@ -34,7 +34,7 @@ from predictions.models import NOT_A_DIGIT, ModelVersion, Prediction
 SECONDS_STATS_ARE_KEPT = 10
 # What a drawing takes on the disk beside its picture: its input, its place in the indexes; a point as JSON.
 BYTES_OF_A_ROW, BYTES_OF_A_POINT = 2_000, 24
-TOO_MUCH_STORED = "Your address has stored as much as it may in a day; please come back tomorrow."
+TOO_MUCH_STORED = "Your address has stored too much lately; please try again a little later."
 Limit = Annotated[int, Query(ge=1, le=100)]
 # The only key to somebody's drawings; addresses end in logs, headers need not.
 Visitor = Annotated[UUID, Header(alias="X-Visitor")]
@@ -64,17 +64,18 @@ def predict(request: HttpRequest) -> HttpResponse:
 
     A picture is what its content says, whatever its name or type. Its file may have 15 MB.
     """
+    started = time.perf_counter()
     room.check()
     sender = rate.sender(request)
     if wait := rate.stored.seconds_to_wait(sender):
         return refuse_for(wait, TOO_MUCH_STORED)
-    with receive(request) as body:
-        started = time.perf_counter()
-        drawing = read_drawing(body.image, body.strokes)
-        model_input = to_input(drawing.ink)
+    with receive(request) as (body, turn):
         version, predictor = serving.active()
-        reading = predictor.read_clearly(model_input, is_clear=drawing.is_clear)
-        seconds = time.perf_counter() - started
+        with turn:
+            drawing = read_drawing(body.image, body.strokes)
+            model_input = to_input(drawing.ink)
+            reading = predictor.read_clearly(model_input, is_clear=drawing.is_clear)
+    seconds = time.perf_counter() - started
     prediction = Prediction.from_reading(
         reading,
         id=body.id or uuid4(),

@@ -76,7 +76,7 @@ def accuracies() -> dict[int, Accuracy]:
 def count() -> dict[int, Accuracy]:
     drawings = {key_of(row): (row["rows"], row["sure"]) for row in count_drawings()}
     decided = {key_of(row): Decided(*(row[name] for name in Decided._fields)) for row in count_decided()}
-    found = {version: accuracy(version, drawings, decided) for version, *_ in decided}
+    found = {version: accuracy(version, drawings, decided) for version in {key[0] for key in decided}}
     return {version: accuracy for version, accuracy in found.items() if accuracy}
 
 

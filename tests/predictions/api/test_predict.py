@@ -3,6 +3,7 @@
 import base64
 import io
 import struct
+import threading
 import uuid
 import zlib
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 
 from classifier.image_file import decode
 from predictions import serving
+from predictions.api import bodies
 from predictions.models import ModelVersion, Prediction
 from tests.conftest import ONE, ZERO, Post, png
 from tests.meanwhile import at_once
@@ -35,6 +37,13 @@ def test_answer_is_the_stored_row(post: Post, version: ModelVersion) -> None:
     assert row.strokes == ZERO
     assert row.source == Prediction.Source.API
     assert row.latency_ms > 0
+
+
+def test_time_until_the_answer_counts_all_that_the_request_waited_for(post: Post) -> None:
+    bodies.TURN.acquire()  # another small drawing is being read
+    threading.Timer(0.2, bodies.TURN.release).start()
+    post("predict", {"strokes": ZERO})
+    assert Prediction.objects.get().latency_ms >= 200
 
 
 def test_answer_shows_what_the_model_saw(post: Post) -> None:
