@@ -4,6 +4,7 @@ Django looks for `DatabaseWrapper` here, since `impatient` names this package as
 """
 
 import select
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ SECONDS_TO_ANSWER = 0.5
 SECONDS_HEARD = 0.5
 # A server that is well ends a statement itself; where it does not, this connection alone is cut off.
 SECONDS_OF_PATIENCE = 3.5
+# Psycopg prepares what asks for it, as the statement that logs does: half of its cost. By Django's default it
+# prepares nothing.
+NEVER_BY_ITSELF = sys.maxsize
 # For work on any number of rows.
 SECONDS_FOR_MANY_ROWS = 600
 
@@ -38,6 +42,7 @@ def impatient(database: dict[str, Any]) -> dict[str, Any]:
     given = database["OPTIONS"]
     limits = f"-c statement_timeout={SECONDS_FOR_A_STATEMENT}s -c lock_timeout={SECONDS_FOR_A_LOCK}s"
     options = {"options": f"{given.get('options', '')} {limits}".strip(), "connect_timeout": 2}
+    options["prepare_threshold"] = NEVER_BY_ITSELF
     staying = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     return database | staying | {"ENGINE": "predictions.database", "OPTIONS": given | options}
 

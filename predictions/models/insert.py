@@ -11,11 +11,12 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 # Where a row of that id is there already, or was, nothing changes, the drawing's newest included. Earlier
-# states are marked first: the new row is made from their count.
+# states are marked first: the new row is made from their count. `drawing` comes by a SELECT, so that a plan
+# for one value is no cheaper than one for all: else PostgreSQL plans anew for each row without a drawing.
 INSERT = """
     WITH earlier AS (
         UPDATE predictions_prediction SET superseded = true
-        WHERE drawing = %(drawing)s::uuid AND visitor IS NOT DISTINCT FROM %(visitor)s::uuid
+        WHERE drawing = (SELECT %(drawing)s::uuid) AND visitor IS NOT DISTINCT FROM %(visitor)s::uuid
             AND NOT superseded AND review_status = 'pending'
             AND NOT EXISTS (SELECT FROM predictions_prediction WHERE id = %(id)s)
             AND NOT EXISTS (SELECT FROM predictions_erasedid WHERE id = %(id)s)
