@@ -83,6 +83,9 @@ UNEVEN_SAMPLE = Q(lottery__gte=RANDOM_SAMPLE) & (
     Q(DOUBTFUL, lottery__lt=RANDOM_SAMPLE + DOUBTFUL_SHARE)
     | Q(user_label__isnull=True, lottery__lt=RANDOM_SAMPLE + UNCLAIMED_SHARE)
 )
+DRAWN = Q(lottery__lt=RANDOM_SAMPLE) | UNEVEN_SAMPLE  # as `Prediction.drawn` has it
+# Decided elsewhere, these would leave their sample, and most often those that look misread.
+LEFT_TO_QUEUE = Q(DRAWN, review_status="pending", superseded=False)
 UNEVEN_PLACE = (F("lottery") - RANDOM_SAMPLE) / Case(
     When(DOUBTFUL, then=Value(DOUBTFUL_SHARE)), default=Value(UNCLAIMED_SHARE)
 )
@@ -111,7 +114,7 @@ class ReviewQuerySet(models.QuerySet[Row]):
 
     def most_suspicious(self) -> Self:
         """Reviewable rows that no lot has chosen, the likeliest errors first."""
-        left = self.reviewable().filter(~UNEVEN_SAMPLE, lottery__gte=RANDOM_SAMPLE)
+        left = self.reviewable().filter(~DRAWN)
         return left.order_by("-suspicion", "pk")
 
     def random_sample(self) -> Self:

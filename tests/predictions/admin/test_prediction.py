@@ -97,13 +97,49 @@ def test_an_action_says_how_many_rows_and_changes_them_once_confirmed(
     assert other.review_status == "pending"
 
 
+@pytest.mark.parametrize(
+    ("action", "fields", "status"),
+    [("accept", {}, "accepted"), ("reject", {}, "rejected"), ("set_label", {"true_label": 7}, "accepted")],
+)
+def test_an_action_leaves_to_the_queue_what_a_lot_drew(
+    desk: Client, action: str, fields: dict[str, int], status: str
+) -> None:
+    chosen, earlier = rows.prediction(), rows.prediction(lottery=0.01, superseded=True)
+    decided = rows.prediction(lottery=0.02)
+    decided.review(rows.operator("otto"), "accepted", 3, selected_by="random", expected_version=1)
+    left = [rows.claimed(7, digit=1, lottery=lottery) for lottery in (0.01, 0.26)]
+    left.append(rows.prediction(confidence=0.99, lottery=0.08))
+    form = {"action": action, "select_across": "1", "_selected_action": [str(chosen.pk)]}
+    question = desk.post(LIST, form)
+    assert "<strong>3</strong> predictions?" in question.content.decode()
+    assert "3 more are left to the queue: a lot drew them" in question.content.decode()
+    as_of = question.context["form"]["as_of"].value()
+    page = desk.post(LIST, form | {"as_of": as_of} | fields, follow=True).content.decode()
+    assert f"3 predictions {status}." in page
+    assert "3 were left to the queue: a lot drew them to measure accuracy." in page
+    assert "changed by others" not in page
+    stored = {row.pk: (row.review_status, row.selected_by) for row in Prediction.objects.all()}
+    assert stored == {
+        chosen.pk: (status, "list"),
+        earlier.pk: (status, "list"),  # nobody is asked about it, and no estimate counts it
+        decided.pk: (status, "random"),
+        **{row.pk: ("pending", "") for row in left},
+    }
+
+
+def test_a_rows_own_page_decides_also_what_a_lot_drew(desk: Client) -> None:
+    row = rows.prediction(digit=1, lottery=0.01)
+    save(desk, row, true_label=7)
+    assert (row.true_label, row.review_status, row.selected_by) == (7, "accepted", "list")
+
+
 def test_an_action_leaves_rows_alone_that_changed_after_the_question(desk: Client) -> None:
     row = rows.prediction()
     form = {"action": "accept", "_selected_action": [str(row.pk)]}
     as_of = desk.post(LIST, form).context["form"]["as_of"].value()
     row.review(rows.operator("otto"), "rejected", expected_version=row.row_version)
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
-    assert "1 predictions were changed by others" in answer.content.decode()
+    assert "1 prediction was changed by others meanwhile and left alone." in answer.content.decode()
     row.refresh_from_db()
     assert row.review_status == "rejected"
 
@@ -114,7 +150,7 @@ def test_an_action_about_all_that_match_leaves_rows_alone_that_came_after_the_qu
     as_of = desk.post(LIST, form).context["form"]["as_of"].value()
     later = rows.prediction()
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
-    assert "1 predictions accepted." in answer.content.decode()
+    assert "1 prediction accepted." in answer.content.decode()
     accepted = Prediction.objects.filter(review_status="accepted")
     assert [row.pk for row in accepted] == [asked.pk]
     later.refresh_from_db()
