@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
+from predictions.admin.prediction import NO_LABEL
 from predictions.models import Prediction
 from tests import rows
 
@@ -62,6 +63,21 @@ def test_a_stale_save_is_refused_with_a_message(desk: Client) -> None:
     page = save(desk, row, true_label=2, expected_version=1)
     assert "Somebody else changed this prediction" in page
     assert row.true_label == 7
+
+
+@pytest.mark.parametrize("before", ["pending", "accepted", "rejected"])
+def test_accepting_without_a_label_asks_for_it_beside_the_field(desk: Client, before: str) -> None:
+    row = rows.claimed(7, digit=1)
+    if before != "pending":
+        row.review(rows.operator("otto"), before, expected_version=row.row_version)
+    decided = row.review_status, row.true_label, row.row_version
+    url = reverse("admin:predictions_prediction_change", args=[row.pk])
+    form = {"true_label": "", "review_status": "accepted", "expected_version": row.row_version}
+    page = desk.post(url, form)
+    assert page.context["adminform"].form.errors == {"true_label": [NO_LABEL]}
+    assert NO_LABEL in page.content.decode()
+    row.refresh_from_db()
+    assert (row.review_status, row.true_label, row.row_version) == decided
 
 
 def test_a_label_that_does_not_exist_is_refused(desk: Client) -> None:
