@@ -1,4 +1,4 @@
-"""Accounts and their roles, in unfold's forms; only superusers make superusers."""
+"""Accounts and their roles, in unfold's forms; only superusers make superusers, or say what a role may do."""
 
 from typing import Any
 
@@ -63,3 +63,7 @@ def beneath(request: HttpRequest, obj: User | None) -> bool:
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     filter_horizontal = []
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+        """An admin is in a group too, and could give itself everything."""
+        return [] if request.user.is_superuser else ["permissions"]
