@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin, messages
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 from unfold.decorators import display
 
 from predictions.admin import show
@@ -123,11 +124,9 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
             unchanged = Prediction.objects.filter(pk=row.pk, row_version=row.row_version)
             decision = ("rejected", None) if said == REJECTED else ("accepted", said)
             done += unchanged.review(request.user, *decision)
-        self.message_user(
-            request,
-            f"{show.number(done)} of {show.number(len(decisions))} drawings decided.",
-            messages.SUCCESS,
-        )
+        asked = len(decisions)
+        message = f"{show.number(done)} of {show.number(asked)} drawing{pluralize(asked)} decided."
+        self.message_user(request, message, messages.SUCCESS)
 
 
 BLOBS = ("prediction__image", "prediction__strokes")

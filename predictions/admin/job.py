@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -72,9 +73,9 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         cancelled = [job.cancel() for job in queryset]
-        self.message_user(
-            request, f"{number(sum(cancelled))} of {number(len(cancelled))} jobs cancelled.", messages.SUCCESS
-        )
+        asked = len(cancelled)
+        said = f"{number(sum(cancelled))} of {number(asked)} job{pluralize(asked)} cancelled."
+        self.message_user(request, said, messages.SUCCESS)
 
 
 def replay_report(result: dict[str, Any]) -> SafeString:

@@ -4,6 +4,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
@@ -52,8 +53,9 @@ class LabelDoubtAdmin(ReadOnlyAdmin):
         for doubt, true_label in decisions:
             unchanged = Prediction.objects.filter(pk=doubt.pk, row_version=doubt.prediction.row_version)
             done += unchanged.review(request.user, accepted, true_label)
-        self.message_user(request, f"{done} drawings reviewed again.", messages.SUCCESS)
-        selected = len(request.POST.getlist(ACTION_CHECKBOX_NAME))
-        if done < selected:
-            left = f"{selected - done} were reviewed or deleted by others meanwhile and left alone."
-            self.message_user(request, left, messages.WARNING)
+        self.message_user(request, f"{done} drawing{pluralize(done)} reviewed again.", messages.SUCCESS)
+        left = len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - done
+        if left > 0:
+            were = pluralize(left, "was,were")
+            said = f"{left} {were} reviewed or deleted by others meanwhile and left alone."
+            self.message_user(request, said, messages.WARNING)

@@ -223,8 +223,9 @@ def test_a_recovery_code_lets_in_once(olive: User, app: TOTPDevice, client: Clie
     device.token_set.create(token="efgh2345")
     give_password(client)
     answer = client.post(CODE, {"code": "ABCD 2345"}, follow=True)
-    assert "You have 1 recovery codes left." in answer.content.decode()
+    assert "You have 1 recovery code left." in answer.content.decode()
     assert is_in(client)
+    assert "a second factor, and 1 recovery code." in client.get(PAGE).content.decode()
     assert notes(olive) == [("olive", "Signed in by a recovery code.")]
     other = Client()
     give_password(other)
@@ -484,7 +485,7 @@ def test_a_superuser_removes_a_lost_one_and_it_is_noted(olive: User, app: TOTPDe
     }
     form = {"action": "remove_second_factor", "_selected_action": [olive.pk, ada.pk]}
     answer = client.post(USERS, form, follow=True)
-    assert "1 second factors removed." in answer.content.decode()
+    assert "1 second factor removed." in answer.content.decode()
     assert not TOTPDevice.objects.exists()
     assert not StaticDevice.objects.exists()
     assert notes(olive) == [("ada", "Removed the second factor.")]

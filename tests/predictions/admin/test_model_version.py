@@ -68,9 +68,9 @@ def test_a_version_shows_what_it_was_measured_on_in_percent(trainer: User, clien
 
 def test_waiting_job_is_cancelled_from_the_list(trainer: User, client: Client) -> None:
     job = Job.objects.start(Job.Kind.TRAIN)
-    client.post(
-        reverse("admin:predictions_job_changelist"), {"action": "cancel", "_selected_action": [job.pk]}
-    )
+    form = {"action": "cancel", "_selected_action": [job.pk]}
+    page = client.post(reverse("admin:predictions_job_changelist"), form, follow=True)
+    assert "1 of 1 job cancelled." in page.content.decode()
     assert Job.objects.with_state().get().state == "cancelled"
 
 
