@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from predictions.admin import show
 from predictions.admin.base import ReadOnlyAdmin
-from predictions.models import REJECTED, Prediction, SecondOpinion
+from predictions.models import BLOBS_OF_PREDICTION, REJECTED, Prediction, SecondOpinion
 from predictions.models.second_opinion import TRUTH
 
 
@@ -78,7 +78,7 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SecondOpinion]:
         rows: QuerySet[SecondOpinion] = SecondOpinion.objects.all().open()
-        return rows.select_related("prediction", "first_by", "by").defer(*BLOBS)
+        return rows.select_related("prediction", "first_by", "by").defer(*BLOBS_OF_PREDICTION)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("predictions.change_prediction")
@@ -127,6 +127,3 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
         asked = len(decisions)
         message = f"{show.number(done)} of {show.number(asked)} drawing{pluralize(asked)} decided."
         self.message_user(request, message, messages.SUCCESS)
-
-
-BLOBS = ("prediction__image", "prediction__strokes")

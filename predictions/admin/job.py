@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.show import NOTHING, number, per_cent, thumbnail
-from predictions.models import Job, Prediction
+from predictions.models import BLOBS, Job, Prediction
 
 # So many changed drawings of a replay are shown as pictures.
 SHOWN = 120
@@ -81,7 +81,7 @@ class JobAdmin(ReadOnlyAdmin):
 def replay_report(result: dict[str, Any]) -> SafeString:
     """The counts, and the drawings that would be read differently, as pictures."""
     changed = {drawing["id"]: drawing for drawing in result["drawings"][:SHOWN]}
-    rows = Prediction.objects.filter(pk__in=changed).defer("image", "strokes")
+    rows = Prediction.objects.filter(pk__in=changed).defer(*BLOBS)
     context: dict[str, Any] = {"result": result}
     context["drawings"] = [{**changed[str(row.pk)], "picture": thumbnail(row)} for row in rows]
     if result["reviewed"]:

@@ -9,7 +9,7 @@ from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.show import label, thumbnail
-from predictions.models import LabelDoubt, Prediction
+from predictions.models import BLOBS_OF_PREDICTION, LabelDoubt, Prediction
 
 
 @admin.register(LabelDoubt)
@@ -22,7 +22,7 @@ class LabelDoubtAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LabelDoubt]:
         rows: QuerySet[LabelDoubt] = LabelDoubt.objects.open().select_related("prediction")
-        return rows.defer("prediction__image", "prediction__strokes")
+        return rows.defer(*BLOBS_OF_PREDICTION)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("predictions.change_prediction")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=models.Model)
 
+BLOBS = ("image", "strokes")  # columns that can be large: the drawing as it was sent
+BLOBS_OF_PREDICTION = tuple(f"prediction__{name}" for name in BLOBS)  # for rows that belong to one
 LEASE = timedelta(minutes=1)
 NAMED = 1000  # rows in a message
 
@@ -106,7 +108,7 @@ class ReviewQuerySet(models.QuerySet[Row]):
     def without_blobs(self) -> Self:
         """With the version's name, without what can be large: the drawing as sent, the version's records."""
         records = ("model_version__dataset", "model_version__metrics", "model_version__gate")
-        return self.select_related("model_version").defer("image", "strokes", *records)
+        return self.select_related("model_version").defer(*BLOBS, *records)
 
     def reviewable(self) -> Self:
         """Pending rows, without the earlier states of drawings in progress."""
