@@ -165,7 +165,8 @@ def test_right_after_a_wrong_code_none_is_looked_at_nor_counted(app: TOTPDevice,
     give_code(client, wrong_code(app))  # the pause is 256 seconds now
     for _ in range(10):
         answer = give_code(client, next_code(app))
-        assert re.search(r"Wait \d+ s\.", answer.content.decode())
+        said = r"After a wrong code, no code is checked for a while\. Wait \d+ s\."
+        assert re.search(said, answer.content.decode())
     assert AccessAttempt.objects.get().failures_since_start == 1
     guess_again(app)
     assert give_code(client, next_code(app)).status_code == 302
@@ -225,7 +226,9 @@ def test_a_recovery_code_lets_in_once(olive: User, app: TOTPDevice, client: Clie
     answer = client.post(CODE, {"code": "ABCD 2345"}, follow=True)
     assert "You have 1 recovery code left." in answer.content.decode()
     assert is_in(client)
-    assert "a second factor, and 1 recovery code." in client.get(PAGE).content.decode()
+    page = client.get(PAGE).content.decode()
+    assert "a second factor, and 1 recovery code." in page
+    assert "a code: one from your app, or a recovery code." in page
     assert notes(olive) == [("olive", "Signed in by a recovery code.")]
     other = Client()
     give_password(other)

@@ -264,6 +264,11 @@ def test_an_address_with_a_nul_is_a_bad_request(desk: Client, query: str) -> Non
     assert desk.get(f"{LIST}?{query}").status_code == 400
 
 
+def test_an_action_about_a_key_that_is_not_valid_is_a_bad_request(desk: Client) -> None:
+    request = desk.post(LIST, {"action": "reject", "_selected_action": ["no key"]})
+    assert request.status_code == 400
+
+
 def test_search_finds_an_id_by_its_beginning_and_a_visitor(desk: Client) -> None:
     visitor = uuid.uuid4()
     row = rows.prediction(visitor=visitor)
