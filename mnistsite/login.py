@@ -110,7 +110,7 @@ class LockedForm(AuthenticationForm):
         minutes = settings.AXES_COOLOFF_TIME // timedelta(minutes=1)
         raise ValidationError(
             "Too many wrong passwords or codes. This account, or the address that you come from, is locked "
-            f"for {minutes} minutes; until then none is looked at. Then try again."
+            f"for {minutes} minutes; until then none is checked. Then try again."
         )
 
 

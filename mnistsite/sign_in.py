@@ -20,6 +20,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
@@ -174,7 +175,7 @@ class EnterCode(RedirectURLMixin, FormView):  # type: ignore[type-arg]  # generi
         if isinstance(form.device, StaticDevice):
             second_factor.note(self.user, self.user, "Signed in by a recovery code.")
             left = second_factor.codes_left(self.user)
-            messages.warning(self.request, f"You have {left} recovery codes left.")
+            messages.warning(self.request, f"You have {left} recovery code{pluralize(left)} left.")
         return redirect(self.get_success_url())
 
 

@@ -40,7 +40,7 @@ def check(request: HttpRequest, user: User, code: str) -> Device:
     _, pause = device.verify_is_allowed() if device else (True, None)
     if pause:
         seconds = ceil((pause["locked_until"] - timezone.now()).total_seconds())
-        raise ValidationError(f"After a wrong code none is looked at for a while. Wait {seconds} s.")
+        raise ValidationError(f"After a wrong code, no code is checked for a while. Wait {seconds} s.")
     if authenticate(request, username=user.get_username(), code=code) is None:
         raise ValidationError("That is not the code. Each works once: wait for the app's next one.")
     return device

@@ -21,7 +21,7 @@ _uploaded: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))  # files and
 def add_file(self: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
     files, size = _uploaded[session_id]
     if files >= MOST_FILES or size + len(file.data) > MOST_BYTES:
-        raise HTTPException(429, "That were too many files; please load the page again.")
+        raise HTTPException(429, "That was too many files; please reload the page.")
     for old in list(self.file_storage.get(session_id, {}))[: 1 - KEPT]:
         self.remove_file(session_id, old)
     kept = sum(len(each.data) for all_of in list(self.file_storage.values()) for each in all_of.values())

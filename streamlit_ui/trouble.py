@@ -23,7 +23,8 @@ def attempt(step: Callable[Arguments, None], *args: Arguments.args, **kwargs: Ar
 
 def explain(trouble: Trouble) -> str:
     if isinstance(trouble, TryLaterError):
-        return f"{trouble} Nothing is lost: the page tries again in {trouble.seconds} seconds, by itself."
+        soon = "a second" if trouble.seconds == 1 else f"{trouble.seconds} seconds"
+        return f"{trouble} Nothing is lost: the page tries again in {soon}, by itself."
     return str(trouble or "")
 
 

@@ -1,4 +1,4 @@
-"""Accounts and their roles, in unfold's forms; only superusers make superusers."""
+"""Accounts and their roles, in unfold's forms; only superusers make superusers, or say what a role may do."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -43,7 +44,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Of those who have lost their phone and their recovery codes."""
         removed = sum(second_factor.remove(user, by=request.user) for user in queryset)  # type: ignore[arg-type]
-        self.message_user(request, f"{removed} second factors removed.", messages.SUCCESS)
+        said = f"{removed} second factor{pluralize(removed)} removed."
+        self.message_user(request, said, messages.SUCCESS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         return [] if request.user.is_superuser else ["is_superuser", "user_permissions"]
@@ -63,3 +65,7 @@ def beneath(request: HttpRequest, obj: User | None) -> bool:
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     filter_horizontal = []
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+        """An admin is in a group too, and could give itself everything."""
+        return [] if request.user.is_superuser else ["permissions"]

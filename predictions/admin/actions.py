@@ -1,18 +1,21 @@
 """Decisions about many rows of the list, each after a page that says how many."""
 
+from collections.abc import Iterator
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from predictions.admin.base import MixinBase
 from predictions.database.base import take_time
-from predictions.models import LABELS, Prediction
+from predictions.models import LABELS, LEFT_TO_QUEUE, Prediction
 
 
 class ConfirmForm(forms.Form):
@@ -23,6 +26,12 @@ class ConfirmForm(forms.Form):
 
 class SetLabelForm(ConfirmForm):
     true_label = forms.TypedChoiceField(choices=LABELS, coerce=int, widget=UnfoldAdminSelectWidget)
+
+
+def count_without_lots(rows: QuerySet[Prediction]) -> tuple[int, int]:
+    """How many of the rows can be decided here, and how many a lot drew, which the queue shows blind."""
+    found = rows.aggregate(rows=Count("*"), left=Count("pk", filter=LEFT_TO_QUEUE))
+    return found["rows"] - found["left"], found["left"]
 
 
 class ReviewActions(MixinBase):
@@ -61,11 +70,13 @@ class ReviewActions(MixinBase):
     def ask(
         self, request: HttpRequest, queryset: QuerySet[Prediction], action: str, form: ConfirmForm
     ) -> HttpResponse:
+        count, left = count_without_lots(queryset)
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(action.replace("_", " ")),
             "opts": self.opts,
-            "count": queryset.count(),
+            "count": count,
+            "left": left,
             "action": action,
             "form": form,
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
@@ -79,12 +90,19 @@ class ReviewActions(MixinBase):
     ) -> None:
         as_of = form.cleaned_data["as_of"]
         asked = queryset.filter(created_at__lte=as_of)
-        selected = asked.count()
-        rows = Prediction.objects.filter(pk__in=asked.order_by().values("pk"))
+        selected, left = count_without_lots(asked)
+        rows = Prediction.objects.filter(~LEFT_TO_QUEUE, pk__in=asked.order_by().values("pk"))
         unchanged = rows.exclude(changes__at__gt=as_of)
         label = form.cleaned_data.get("true_label")
         count = unchanged.review(request.user, status, label, selected_by=Prediction.SelectedBy.LIST)
-        self.message_user(request, f"{count:,} predictions {status}.", messages.SUCCESS)
-        if count < selected:
-            left = f"{selected - count:,} predictions were changed by others meanwhile and left alone."
-            self.message_user(request, left, messages.WARNING)
+        self.message_user(request, f"{count:,} prediction{pluralize(count)} {status}.", messages.SUCCESS)
+        for said in self.tell_what_was_left(selected - count, left):
+            self.message_user(request, said, messages.WARNING)
+
+    def tell_what_was_left(self, changed: int, drawn: int) -> Iterator[str]:
+        if changed:
+            what = pluralize(changed, "prediction was,predictions were")
+            yield f"{changed:,} {what} changed by others meanwhile and left alone."
+        if drawn:
+            was, them = pluralize(drawn, "was,were"), pluralize(drawn, "it,them")
+            yield f"{drawn:,} {was} left to the queue: a lot drew {them} to measure accuracy."

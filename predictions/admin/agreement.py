@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from django.contrib import admin, messages
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 from unfold.decorators import display
 
 from predictions.admin import show
 from predictions.admin.base import ReadOnlyAdmin
-from predictions.models import REJECTED, Prediction, SecondOpinion
+from predictions.models import BLOBS_OF_PREDICTION, REJECTED, Prediction, SecondOpinion
 from predictions.models.second_opinion import TRUTH
 
 
@@ -77,7 +78,7 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SecondOpinion]:
         rows: QuerySet[SecondOpinion] = SecondOpinion.objects.all().open()
-        return rows.select_related("prediction", "first_by", "by").defer(*BLOBS)
+        return rows.select_related("prediction", "first_by", "by").defer(*BLOBS_OF_PREDICTION)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("predictions.change_prediction")
@@ -123,11 +124,6 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
             unchanged = Prediction.objects.filter(pk=row.pk, row_version=row.row_version)
             decision = ("rejected", None) if said == REJECTED else ("accepted", said)
             done += unchanged.review(request.user, *decision)
-        self.message_user(
-            request,
-            f"{show.number(done)} of {show.number(len(decisions))} drawings decided.",
-            messages.SUCCESS,
-        )
-
-
-BLOBS = ("prediction__image", "prediction__strokes")
+        asked = len(decisions)
+        message = f"{show.number(done)} of {show.number(asked)} drawing{pluralize(asked)} decided."
+        self.message_user(request, message, messages.SUCCESS)

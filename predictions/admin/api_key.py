@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import pluralize
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from predictions.admin.base import ModelAdmin
@@ -42,9 +43,8 @@ class ApiKeyAdmin(ModelAdmin):
         for key in queryset.filter(revoked_at=None):
             self.log_change(request, key, "Revoked.")
         count = ApiKey.objects.filter(pk__in=queryset.values("pk")).revoke()
-        self.message_user(
-            request, f"{number(count)} keys revoked, everywhere within five seconds.", messages.SUCCESS
-        )
+        said = f"{number(count)} key{pluralize(count)} revoked, everywhere within five seconds."
+        self.message_user(request, said, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # noqa: ANN401
         obj.created_by = request.user  # type: ignore[assignment]  # who is signed in, here

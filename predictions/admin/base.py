@@ -10,14 +10,14 @@ from unfold.admin import ModelAdmin as UnfoldAdmin
 
 
 class ModelAdmin(UnfoldAdmin):
-    """Unfold's, which does not fail for keys that are none."""
+    """Unfold's, which does not fail for keys that are not valid."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponseBase | None:
         try:
             for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(key)
         except ValidationError as error:
-            raise BadRequest("A selected row's key is none.") from error
+            raise BadRequest("A selected row's key is not valid.") from error
         return super().response_action(request, queryset)
 
     def get_or_404(self, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401

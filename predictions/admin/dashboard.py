@@ -12,17 +12,24 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from predictions.admin import show
+from predictions.admin.queue import COUNTED_ROWS
 from predictions.admin.timeline import timeline
 from predictions.intervals import wilson
 from predictions.learning.accuracy import Accuracy, accuracies
-from predictions.models import CONTRADICTED, LABELS, NOT_A_DIGIT, Lesson, ModelVersion, Prediction
+from predictions.models import (
+    BLOBS_OF_PREDICTION,
+    CONTRADICTED,
+    LABELS,
+    NOT_A_DIGIT,
+    Lesson,
+    ModelVersion,
+    Prediction,
+)
 
 DAYS = 30
 NEWEST = 16
-COUNTED_ROWS = 10_000
 BINS = 10
 SHOWN_LESSONS = 24  # of each kind
-BLOBS = ("prediction__image", "prediction__strokes")
 
 
 class Cell(TypedDict):
@@ -216,7 +223,7 @@ def learnt() -> Learnt | None:
     version = ModelVersion.objects.filter(gate__isnull=False).only("name", "gate").first()
     if version is None:
         return None
-    lessons = version.lessons.select_related("prediction").defer(*BLOBS)
+    lessons = version.lessons.select_related("prediction").defer(*BLOBS_OF_PREDICTION)
     won, lost = (
         [(lesson, show.input_uri(lesson.prediction)) for lesson in kind[:SHOWN_LESSONS]]
         for kind in (lessons.won(), lessons.lost())

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,7 +14,7 @@ from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.show import NOTHING, number, per_cent, thumbnail
-from predictions.models import Job, Prediction
+from predictions.models import BLOBS, Job, Prediction
 
 # So many changed drawings of a replay are shown as pictures.
 SHOWN = 120
@@ -72,15 +73,15 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         cancelled = [job.cancel() for job in queryset]
-        self.message_user(
-            request, f"{number(sum(cancelled))} of {number(len(cancelled))} jobs cancelled.", messages.SUCCESS
-        )
+        asked = len(cancelled)
+        said = f"{number(sum(cancelled))} of {number(asked)} job{pluralize(asked)} cancelled."
+        self.message_user(request, said, messages.SUCCESS)
 
 
 def replay_report(result: dict[str, Any]) -> SafeString:
     """The counts, and the drawings that would be read differently, as pictures."""
     changed = {drawing["id"]: drawing for drawing in result["drawings"][:SHOWN]}
-    rows = Prediction.objects.filter(pk__in=changed).defer("image", "strokes")
+    rows = Prediction.objects.filter(pk__in=changed).defer(*BLOBS)
     context: dict[str, Any] = {"result": result}
     context["drawings"] = [{**changed[str(row.pk)], "picture": thumbnail(row)} for row in rows]
     if result["reviewed"]:

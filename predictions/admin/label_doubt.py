@@ -4,11 +4,12 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from unfold.decorators import display
 
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.admin.show import label, thumbnail
-from predictions.models import LabelDoubt, Prediction
+from predictions.models import BLOBS_OF_PREDICTION, LabelDoubt, Prediction
 
 
 @admin.register(LabelDoubt)
@@ -21,7 +22,7 @@ class LabelDoubtAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LabelDoubt]:
         rows: QuerySet[LabelDoubt] = LabelDoubt.objects.open().select_related("prediction")
-        return rows.defer("prediction__image", "prediction__strokes")
+        return rows.defer(*BLOBS_OF_PREDICTION)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("predictions.change_prediction")
@@ -52,8 +53,9 @@ class LabelDoubtAdmin(ReadOnlyAdmin):
         for doubt, true_label in decisions:
             unchanged = Prediction.objects.filter(pk=doubt.pk, row_version=doubt.prediction.row_version)
             done += unchanged.review(request.user, accepted, true_label)
-        self.message_user(request, f"{done} drawings reviewed again.", messages.SUCCESS)
-        selected = len(request.POST.getlist(ACTION_CHECKBOX_NAME))
-        if done < selected:
-            left = f"{selected - done} were reviewed or deleted by others meanwhile and left alone."
-            self.message_user(request, left, messages.WARNING)
+        self.message_user(request, f"{done} drawing{pluralize(done)} reviewed again.", messages.SUCCESS)
+        left = len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - done
+        if left > 0:
+            were = pluralize(left, "was,were")
+            said = f"{left} {were} reviewed or deleted by others meanwhile and left alone."
+            self.message_user(request, said, messages.WARNING)

@@ -22,7 +22,7 @@ from predictions.admin.paginator import LogPaginator
 from predictions.models import Prediction, StaleRowError
 
 STALE = "Somebody else changed this prediction after you opened it. Nothing of yours was saved: look again."
-
+NO_LABEL = "Choose what was drawn: only a prediction with a true label can be accepted."
 
 READING = ["digit", "bars", "uncertain", "reason", "model_version", "second_reading"]
 
@@ -43,6 +43,14 @@ class PredictionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         status: str = self.cleaned_data["review_status"]
         corrected = "true_label" in self.changed_data and self.cleaned_data.get("true_label") is not None
         return "accepted" if corrected and status == "pending" else status
+
+    def clean(self) -> dict[str, Any]:
+        """No label is filled in: this page, unlike the list's action, doesn't say which one it would be."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        unlabelled = "true_label" in cleaned and cleaned["true_label"] is None
+        if unlabelled and cleaned.get("review_status") == Prediction.ReviewStatus.ACCEPTED:
+            self.add_error("true_label", NO_LABEL)
+        return cleaned
 
 
 @admin.register(Prediction)

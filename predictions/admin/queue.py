@@ -26,7 +26,7 @@ from predictions.models.second_opinion import word
 
 GRID_ROWS = 50
 NAMED_ROWS = 1000  # in one request; a page whose operator undoes often holds many
-COUNTED_ROWS = 10_000
+COUNTED_ROWS = 10_000  # waiting rows beyond these are not counted
 SIGNED_OUT = "You are signed out."
 STALE = "Somebody else changed or deleted that drawing meanwhile. Their decision stands."
 

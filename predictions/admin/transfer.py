@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -143,5 +144,7 @@ class TransferViews(MixinBase):
             form.add_error("file", "This is not a text file in UTF-8.")
             return None
         if not plan.errors and "import" in request.POST:
-            self.message_user(request, f"{len(plan.changes):,} predictions accepted.", messages.SUCCESS)
+            count = len(plan.changes)
+            said = f"{count:,} prediction{pluralize(count)} accepted."
+            self.message_user(request, said, messages.SUCCESS)
         return plan

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Q
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from predictions.figures import number, per_cent
@@ -110,5 +111,6 @@ def in_words(check: dict[str, Any]) -> str:
         case {"active_ms": before, "candidate_ms": after}:
             return f"{before:.2f} → {after:.2f} ms"
         case {"doubted": doubted, "drawings": drawings}:
-            return f"{number(doubted)} of {number(drawings)} new labels are doubted"
+            labels, are = f"label{pluralize(drawings)}", pluralize(doubted, "is,are")
+            return f"{number(doubted)} of {number(drawings)} new {labels} {are} doubted"
     return ""  # of another release

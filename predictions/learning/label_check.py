@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
@@ -35,7 +36,7 @@ def check_labels(report: "ReportProgress") -> Checked:
     from training.dataset import load_mnist
 
     drawings = reviewed_drawings()
-    report(0.0, f"judging {len(drawings):,} labels")
+    report(0.0, f"judging {len(drawings):,} label{pluralize(len(drawings))}")
     doubt_labels(drawings, load_mnist(settings.MNIST_DIR).train)
     return {"drawings": len(drawings), "doubted": LabelDoubt.objects.open().count()}
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db.models import Q
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -38,7 +39,7 @@ def replay(report: ReportProgress, version: str, since: str | None = None) -> di
     total, tally = rows.count(), Tally()
     for batch, probabilities in read(predictor, batches(rows)):
         tally.add(batch, probabilities)
-        report(min(tally.rows / total, 1.0), f"{tally.rows:,} of {total:,} drawings")
+        report(min(tally.rows / total, 1.0), f"{tally.rows:,} of {total:,} drawing{pluralize(total)}")
     return {"version": version, "since": since, **tally.result()}
 
 

@@ -9,7 +9,14 @@ from predictions.models.job import AlreadyQueuedError, Job
 from predictions.models.label_change import LabelChange
 from predictions.models.lesson import Lesson
 from predictions.models.prediction import DIGITS, LABELS, NAMES, NOT_A_DIGIT, Prediction, PredictionQuerySet
-from predictions.models.review import CONFLICT, CONTRADICTED, StaleRowError
+from predictions.models.review import (
+    BLOBS,
+    BLOBS_OF_PREDICTION,
+    CONFLICT,
+    CONTRADICTED,
+    LEFT_TO_QUEUE,
+    StaleRowError,
+)
 from predictions.models.second_opinion import REJECTED, SecondOpinion
 from predictions.models.spending import Spending
 from predictions.models.split import SIDES, Side, SplitRow
@@ -22,10 +29,13 @@ from predictions.models.version import (
 from predictions.models.weights import Weights
 
 __all__ = [
+    "BLOBS",
+    "BLOBS_OF_PREDICTION",
     "CONFLICT",
     "CONTRADICTED",
     "DIGITS",
     "LABELS",
+    "LEFT_TO_QUEUE",
     "NAMES",
     "NOT_A_DIGIT",
     "REJECTED",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=models.Model)
 
+BLOBS = ("image", "strokes")  # columns that can be large: the drawing as it was sent
+BLOBS_OF_PREDICTION = tuple(f"prediction__{name}" for name in BLOBS)  # for rows that belong to one
 LEASE = timedelta(minutes=1)
 NAMED = 1000  # rows in a message
 
@@ -83,6 +85,9 @@ UNEVEN_SAMPLE = Q(lottery__gte=RANDOM_SAMPLE) & (
     Q(DOUBTFUL, lottery__lt=RANDOM_SAMPLE + DOUBTFUL_SHARE)
     | Q(user_label__isnull=True, lottery__lt=RANDOM_SAMPLE + UNCLAIMED_SHARE)
 )
+DRAWN = Q(lottery__lt=RANDOM_SAMPLE) | UNEVEN_SAMPLE  # as `Prediction.drawn` has it
+# Decided elsewhere, these would leave their sample, and most often those that look misread.
+LEFT_TO_QUEUE = Q(DRAWN, review_status="pending", superseded=False)
 UNEVEN_PLACE = (F("lottery") - RANDOM_SAMPLE) / Case(
     When(DOUBTFUL, then=Value(DOUBTFUL_SHARE)), default=Value(UNCLAIMED_SHARE)
 )
@@ -103,7 +108,7 @@ class ReviewQuerySet(models.QuerySet[Row]):
     def without_blobs(self) -> Self:
         """With the version's name, without what can be large: the drawing as sent, the version's records."""
         records = ("model_version__dataset", "model_version__metrics", "model_version__gate")
-        return self.select_related("model_version").defer("image", "strokes", *records)
+        return self.select_related("model_version").defer(*BLOBS, *records)
 
     def reviewable(self) -> Self:
         """Pending rows, without the earlier states of drawings in progress."""
@@ -111,7 +116,7 @@ class ReviewQuerySet(models.QuerySet[Row]):
 
     def most_suspicious(self) -> Self:
         """Reviewable rows that no lot has chosen, the likeliest errors first."""
-        left = self.reviewable().filter(~UNEVEN_SAMPLE, lottery__gte=RANDOM_SAMPLE)
+        left = self.reviewable().filter(~DRAWN)
         return left.order_by("-suspicion", "pk")
 
     def random_sample(self) -> Self:

@@ -16,7 +16,7 @@ from django.db.models import Q
 from classifier.stored_picture import encode_png
 from predictions import pictures
 from predictions.database.base import take_time
-from predictions.models import NOT_A_DIGIT, Prediction, PredictionQuerySet
+from predictions.models import BLOBS, NOT_A_DIGIT, Prediction, PredictionQuerySet
 
 BATCH = 2000  # rows that are in memory at a time
 CHUNK = 1 << 16  # bytes
@@ -96,7 +96,7 @@ def png() -> Iterator[File]:
         text = io.TextIOWrapper(table, newline="", write_through=True)
         writer = csv.writer(text)
         writer.writerow(CSV_COLUMNS)
-        for row in accepted().defer("image", "strokes").iterator(chunk_size=BATCH):
+        for row in accepted().defer(*BLOBS).iterator(chunk_size=BATCH):
             name, picture = f"{row.true_label}/{row.pk}.png", encode_png(pictures.as_array(row.input))
             writer.writerow([name, *csv_values(row)])
             yield File(name, len(picture), iter([picture]))

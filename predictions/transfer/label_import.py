@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from predictions.database.base import take_time
@@ -151,7 +152,8 @@ def sound_lines(table: "Reader", columns: list[str], errors: list[str]) -> Itera
             continue
         entry = dict(zip(columns, (text.strip() for text in fields), strict=False))
         if len(fields) != len(columns):
-            problem = f"{len(fields)} fields, where line 1 names {len(columns)}"
+            count = len(fields)
+            problem = f"{count} field{pluralize(count)}, where line 1 names {len(columns)}"
         elif not ID.fullmatch(entry["id"]) or entry["true_label"] not in VALUES:
             problem = (
                 f"not an id with a label of 0 to 10: id {entry['id']!r}, true_label {entry['true_label']!r}"

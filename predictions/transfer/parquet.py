@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from classifier.stored_picture import encode_png
 from predictions import pictures
-from predictions.models import LABELS, Prediction, PredictionQuerySet
+from predictions.models import BLOBS, LABELS, Prediction, PredictionQuerySet
 from predictions.transfer.export import BATCH, File, accepted, chunks, split
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_rows(rows: PredictionQuerySet, file: IO[bytes]) -> int:
     schema, count = schema_of(pa), 0
     with pq.ParquetWriter(file, schema) as writer:
         batch: list[dict[str, Any]] = []
-        for row in rows.select_related("model_version").defer("image", "strokes").iterator(BATCH):
+        for row in rows.select_related("model_version").defer(*BLOBS).iterator(BATCH):
             batch.append(values_of(row))
             count += 1
             if len(batch) == BATCH:

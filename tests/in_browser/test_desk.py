@@ -401,7 +401,7 @@ def test_chosen_file_of_labels_outlives_the_session(live_server: LiveServer) -> 
         page.get_by_role("button", name="Import", exact=True).click()
         expect(page.locator("#message")).to_contain_text("You are signed out")
         sign_in(page, live_server)
-        expect(page.get_by_text("1 predictions accepted.")).to_be_visible()
+        expect(page.get_by_text("1 prediction accepted.")).to_be_visible()
     assert Prediction.objects.get().true_label == 7
 
 

@@ -165,7 +165,8 @@ def test_right_after_a_wrong_code_none_is_looked_at_nor_counted(app: TOTPDevice,
     give_code(client, wrong_code(app))  # the pause is 256 seconds now
     for _ in range(10):
         answer = give_code(client, next_code(app))
-        assert re.search(r"Wait \d+ s\.", answer.content.decode())
+        said = r"After a wrong code, no code is checked for a while\. Wait \d+ s\."
+        assert re.search(said, answer.content.decode())
     assert AccessAttempt.objects.get().failures_since_start == 1
     guess_again(app)
     assert give_code(client, next_code(app)).status_code == 302
@@ -223,8 +224,11 @@ def test_a_recovery_code_lets_in_once(olive: User, app: TOTPDevice, client: Clie
     device.token_set.create(token="efgh2345")
     give_password(client)
     answer = client.post(CODE, {"code": "ABCD 2345"}, follow=True)
-    assert "You have 1 recovery codes left." in answer.content.decode()
+    assert "You have 1 recovery code left." in answer.content.decode()
     assert is_in(client)
+    page = client.get(PAGE).content.decode()
+    assert "a second factor, and 1 recovery code." in page
+    assert "a code: one from your app, or a recovery code." in page
     assert notes(olive) == [("olive", "Signed in by a recovery code.")]
     other = Client()
     give_password(other)
@@ -484,7 +488,7 @@ def test_a_superuser_removes_a_lost_one_and_it_is_noted(olive: User, app: TOTPDe
     }
     form = {"action": "remove_second_factor", "_selected_action": [olive.pk, ada.pk]}
     answer = client.post(USERS, form, follow=True)
-    assert "1 second factors removed." in answer.content.decode()
+    assert "1 second factor removed." in answer.content.decode()
     assert not TOTPDevice.objects.exists()
     assert not StaticDevice.objects.exists()
     assert notes(olive) == [("ada", "Removed the second factor.")]

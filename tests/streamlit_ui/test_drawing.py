@@ -279,10 +279,13 @@ def test_feedback_is_kept_until_the_api_is_back(page: AppTest, api: FakeApi) -> 
     assert "Thank you!" in shown(page)["said"]
 
 
-def test_too_many_requests_says_when_to_try_again(page: AppTest, api: FakeApi) -> None:
-    api.trouble = TryLaterError("That was more than the recogniser takes at a time.", 42)
+@pytest.mark.parametrize(("seconds", "soon"), [(42, "in 42 seconds, by"), (1, "in a second, by")])
+def test_too_many_requests_says_when_to_try_again(
+    page: AppTest, api: FakeApi, seconds: int, soon: str
+) -> None:
+    api.trouble = TryLaterError("That was more than the recogniser takes at a time.", seconds)
     draw(page)
-    assert "in 42 seconds" in html(page)
+    assert soon in html(page)
 
 
 def test_feedback_on_its_way_does_not_hold_up_the_next_drawing(page: AppTest, api: FakeApi) -> None:

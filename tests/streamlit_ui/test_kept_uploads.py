@@ -38,7 +38,8 @@ def test_a_session_may_upload_so_many_files(manager: MemoryUploadedFileManager) 
         add(manager, number)
     with pytest.raises(HTTPException) as refused:
         add(manager, 150)
-    assert refused.value.status_code == 429
+    said = "That was too many files; please reload the page."
+    assert (refused.value.status_code, refused.value.detail) == (429, said)
     add(manager, 0, session="another")
     manager.remove_session_files("one")
     add(manager, 0)

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from mnistsite import settings as given
 from mnistsite import supervision
@@ -38,8 +39,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         if ended := supervision.end_orphans(settings.VAR_DIR / PROCESSES):
+            processes, were = f"process{pluralize(ended, 'es')}", pluralize(ended, "was,were")
             self.stdout.write(
-                f"{ended} processes of a run that was killed were still there; they were ended."
+                f"{ended} {processes} of a run that was killed {were} still there, and {were} ended."
             )
         web_port, ui_port = check_port("WEB_PORT"), check_port("UI_PORT")
         if web_port == ui_port:

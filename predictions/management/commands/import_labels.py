@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from predictions.transfer.label_import import import_labels
 
@@ -33,8 +34,9 @@ class Command(BaseCommand):
             line = change.line
             self.stdout.write(f"Line {line.number}: {line.id} {change.old_label} -> {line.label}")
         if plan.errors:
-            raise CommandError(
-                "\n".join([*plan.errors[:SHOWN], f"{len(plan.errors)} bad lines: nothing imported."])
-            )
-        verb = "would change" if dry_run else "changed"
-        self.stdout.write(f"{len(plan.changes):,} rows {verb}, {plan.unchanged:,} have their label already.")
+            bad = len(plan.errors)
+            nothing = f"{bad} bad line{pluralize(bad)}: nothing imported."
+            raise CommandError("\n".join([*plan.errors[:SHOWN], nothing]))
+        count, verb = len(plan.changes), "would change" if dry_run else "changed"
+        have = pluralize(plan.unchanged, "has its,have their")
+        self.stdout.write(f"{count:,} row{pluralize(count)} {verb}, {plan.unchanged:,} {have} label already.")

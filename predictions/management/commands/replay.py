@@ -3,6 +3,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from predictions.learning.replay import replay
@@ -26,7 +27,8 @@ class Command(BaseCommand):
         self.show(result)
 
     def show(self, result: dict[str, Any]) -> None:
-        self.stdout.write(f"{result['changed']:,} of {result['rows']:,} drawings would be read differently.")
+        changed, rows = result["changed"], result["rows"]
+        self.stdout.write(f"{changed:,} of {rows:,} drawing{pluralize(rows)} would be read differently.")
         moves = [
             (count, before, after)
             for before, row in enumerate(result["moves"])

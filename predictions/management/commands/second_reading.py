@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from predictions.learning.second_reading import give_second_reading
 from predictions.models import ModelVersion
@@ -19,4 +20,5 @@ class Command(BaseCommand):
         found = ModelVersion.objects.filter(name=version).first()
         if found is None:
             raise CommandError(f"There is no model version {version!r}.")
-        self.stdout.write(f"{version} reads {give_second_reading(found):,} waiting drawings otherwise.")
+        count = give_second_reading(found)
+        self.stdout.write(f"{version} reads {count:,} waiting drawing{pluralize(count)} otherwise.")

@@ -1,7 +1,7 @@
 """What operators, trainers and admins may do."""
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from tests import rows
@@ -13,6 +13,7 @@ LIST = "/admin/predictions/prediction/"
 VERSIONS = "/admin/predictions/modelversion/"
 QUEUE = f"{LIST}queue/"
 USERS = "/admin/auth/user/"
+GROUPS = "/admin/auth/group/"
 JOINED = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
 
 
@@ -75,3 +76,28 @@ def test_an_admin_makes_accounts_but_no_superuser_and_changes_none() -> None:
     root = User.objects.create_superuser("root", password="a password")
     assert client.post(f"{USERS}{root.pk}/password/", account).status_code == 403
     assert client.post(f"{USERS}{root.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_only_a_superuser_says_what_a_role_may_do(client: Client) -> None:
+    """An admin could else give itself what is a superuser's, as API keys are."""
+    keys, own = Permission.objects.get(codename="add_apikey"), Group.objects.get(name="admin")
+    before, ada = set(own.permissions.all()), client_of("admin")
+    ada.post(f"{GROUPS}{own.pk}/change/", {"name": "admins", "permissions": [keys.pk]})
+    ada.post(f"{GROUPS}add/", {"name": "keepers of keys", "permissions": [keys.pk]})
+    own.refresh_from_db()
+    assert (own.name, set(own.permissions.all())) == ("admins", before)
+    made = Group.objects.get(name="keepers of keys")
+    assert not made.permissions.exists()
+    client.force_login(User.objects.create_superuser("root", password="a password"))
+    client.post(f"{GROUPS}{made.pk}/change/", {"name": made.name, "permissions": [keys.pk]})
+    assert made.permissions.get() == keys
+
+
+def test_an_admin_gives_nobody_a_single_permission() -> None:
+    keys, client = Permission.objects.get(codename="add_apikey"), client_of("admin")
+    own = User.objects.get(username="admin")
+    form = {"username": "admin", "is_staff": "on", "is_active": "on", "groups": [own.groups.get().pk]}
+    form |= {"first_name": "Ada", "user_permissions": [keys.pk]}
+    client.post(f"{USERS}{own.pk}/change/", form | JOINED)
+    own.refresh_from_db()
+    assert (own.first_name, own.has_perm("predictions.add_apikey")) == ("Ada", False)

@@ -58,7 +58,8 @@ def test_a_difference_is_decided_for_either(
     admin: Client, action: str, decided: tuple[str, int | None]
 ) -> None:
     row = read_twice(rows.operator(), 1, rows.operator("otto"), None)
-    admin.post(PAGE, {"action": action, "_selected_action": [row.pk]})
+    page = admin.post(PAGE, {"action": action, "_selected_action": [row.pk]}, follow=True)
+    assert "1 of 1 drawing decided." in page.content.decode()
     row.refresh_from_db()
     assert (row.review_status, row.true_label, row.selected_by) == (*decided, "random")
     assert row.reviewed_by is not None and row.reviewed_by.username == ("ada")

@@ -1,5 +1,7 @@
 """The admin's front page."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -61,6 +63,22 @@ def test_the_page_says_what_waits_and_shows_the_newest(client: Client) -> None:
     assert (context["waiting"], context["conflicts"]) == ("1", "1")
     assert [row.pk for row, _ in context["newest"]][-1] == conflict.pk
     assert context["days"][-1].value == 2
+
+
+def test_what_waits_leads_to_the_queue_whoever_may_review(client: Client) -> None:
+    """Not to a list, which would hold what the lots drew beside the conflicts that are counted."""
+    rows.claimed(7, digit=1)
+    rows.claimed(7, digit=1, lottery=0.01)
+    for user, may_review in ((rows.operator(), True), (rows.operator("vera", "view_prediction"), False)):
+        client.force_login(user)
+        page = client.get("/admin/").content.decode()
+        tiles = re.findall(r'<a class="desk-card desk-figure"(.*?)><strong>(.*?)</a>', page)
+        link = ' href="/admin/predictions/prediction/queue/"' if may_review else ""
+        assert [href for href, _ in tiles] == [link, link]
+        assert [words for _, words in tiles] == [
+            "2</strong> wait for review",
+            "1</strong> label conflict: the visitor says otherwise",
+        ]
 
 
 def test_an_account_without_a_role_sees_no_figures(client: Client) -> None:

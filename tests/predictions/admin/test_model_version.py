@@ -15,7 +15,7 @@ FAILED = {
     "against": "v1",
     "passed": False,
     "at": "2026-11-25",
-    "checks": [{"name": "forward time", "passed": False, "active_ms": 1.5}],
+    "checks": [{"name": "forward time", "passed": False, "active_ms": 1.5, "candidate_ms": 2.25}],
 }
 
 
@@ -68,9 +68,9 @@ def test_a_version_shows_what_it_was_measured_on_in_percent(trainer: User, clien
 
 def test_waiting_job_is_cancelled_from_the_list(trainer: User, client: Client) -> None:
     job = Job.objects.start(Job.Kind.TRAIN)
-    client.post(
-        reverse("admin:predictions_job_changelist"), {"action": "cancel", "_selected_action": [job.pk]}
-    )
+    form = {"action": "cancel", "_selected_action": [job.pk]}
+    page = client.post(reverse("admin:predictions_job_changelist"), form, follow=True)
+    assert "1 of 1 job cancelled." in page.content.decode()
     assert Job.objects.with_state().get().state == "cancelled"
 
 
@@ -81,7 +81,7 @@ def test_closed_gate_is_shown_and_opened_with_a_reason_only(trainer: User, clien
     url = reverse("admin:predictions_modelversion_promote", args=[candidate.pk])
     page = client.get(url).content.decode()
     assert "v2 is worse than v1: forward time." in page
-    assert "active ms 1.5" in page
+    assert "1.50 → 2.25 ms" in page
     submit(client, url, reason="", override="on")
     submit(client, url, reason="in a hurry")
     assert Promotion.objects.count() == 1
@@ -89,7 +89,7 @@ def test_closed_gate_is_shown_and_opened_with_a_reason_only(trainer: User, clien
     promotion = Promotion.objects.get(version=candidate)
     assert (promotion.override, promotion.by) == (True, trainer)
     change = client.get(reverse("admin:predictions_promotion_change", args=[promotion.pk]))
-    assert "active ms 1.5" in change.content.decode()
+    assert "1.50 → 2.25 ms" in change.content.decode()
 
 
 def test_roll_back_asks_and_goes_back(trainer: User, client: Client) -> None:

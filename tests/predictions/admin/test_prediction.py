@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
+from predictions.admin.prediction import NO_LABEL
 from predictions.models import Prediction
 from tests import rows
 
@@ -64,6 +65,21 @@ def test_a_stale_save_is_refused_with_a_message(desk: Client) -> None:
     assert row.true_label == 7
 
 
+@pytest.mark.parametrize("before", ["pending", "accepted", "rejected"])
+def test_accepting_without_a_label_asks_for_it_beside_the_field(desk: Client, before: str) -> None:
+    row = rows.claimed(7, digit=1)
+    if before != "pending":
+        row.review(rows.operator("otto"), before, expected_version=row.row_version)
+    decided = row.review_status, row.true_label, row.row_version
+    url = reverse("admin:predictions_prediction_change", args=[row.pk])
+    form = {"true_label": "", "review_status": "accepted", "expected_version": row.row_version}
+    page = desk.post(url, form)
+    assert page.context["adminform"].form.errors == {"true_label": [NO_LABEL]}
+    assert NO_LABEL in page.content.decode()
+    row.refresh_from_db()
+    assert (row.review_status, row.true_label, row.row_version) == decided
+
+
 def test_a_label_that_does_not_exist_is_refused(desk: Client) -> None:
     row = rows.prediction()
     save(desk, row, true_label=11)
@@ -97,13 +113,49 @@ def test_an_action_says_how_many_rows_and_changes_them_once_confirmed(
     assert other.review_status == "pending"
 
 
+@pytest.mark.parametrize(
+    ("action", "fields", "status"),
+    [("accept", {}, "accepted"), ("reject", {}, "rejected"), ("set_label", {"true_label": 7}, "accepted")],
+)
+def test_an_action_leaves_to_the_queue_what_a_lot_drew(
+    desk: Client, action: str, fields: dict[str, int], status: str
+) -> None:
+    chosen, earlier = rows.prediction(), rows.prediction(lottery=0.01, superseded=True)
+    decided = rows.prediction(lottery=0.02)
+    decided.review(rows.operator("otto"), "accepted", 3, selected_by="random", expected_version=1)
+    left = [rows.claimed(7, digit=1, lottery=lottery) for lottery in (0.01, 0.26)]
+    left.append(rows.prediction(confidence=0.99, lottery=0.08))
+    form = {"action": action, "select_across": "1", "_selected_action": [str(chosen.pk)]}
+    question = desk.post(LIST, form)
+    assert "<strong>3</strong> predictions?" in question.content.decode()
+    assert "3 more are left to the queue: a lot drew them" in question.content.decode()
+    as_of = question.context["form"]["as_of"].value()
+    page = desk.post(LIST, form | {"as_of": as_of} | fields, follow=True).content.decode()
+    assert f"3 predictions {status}." in page
+    assert "3 were left to the queue: a lot drew them to measure accuracy." in page
+    assert "changed by others" not in page
+    stored = {row.pk: (row.review_status, row.selected_by) for row in Prediction.objects.all()}
+    assert stored == {
+        chosen.pk: (status, "list"),
+        earlier.pk: (status, "list"),  # nobody is asked about it, and no estimate counts it
+        decided.pk: (status, "random"),
+        **{row.pk: ("pending", "") for row in left},
+    }
+
+
+def test_a_rows_own_page_decides_also_what_a_lot_drew(desk: Client) -> None:
+    row = rows.prediction(digit=1, lottery=0.01)
+    save(desk, row, true_label=7)
+    assert (row.true_label, row.review_status, row.selected_by) == (7, "accepted", "list")
+
+
 def test_an_action_leaves_rows_alone_that_changed_after_the_question(desk: Client) -> None:
     row = rows.prediction()
     form = {"action": "accept", "_selected_action": [str(row.pk)]}
     as_of = desk.post(LIST, form).context["form"]["as_of"].value()
     row.review(rows.operator("otto"), "rejected", expected_version=row.row_version)
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
-    assert "1 predictions were changed by others" in answer.content.decode()
+    assert "1 prediction was changed by others meanwhile and left alone." in answer.content.decode()
     row.refresh_from_db()
     assert row.review_status == "rejected"
 
@@ -114,7 +166,7 @@ def test_an_action_about_all_that_match_leaves_rows_alone_that_came_after_the_qu
     as_of = desk.post(LIST, form).context["form"]["as_of"].value()
     later = rows.prediction()
     answer = desk.post(LIST, form | {"as_of": as_of}, follow=True)
-    assert "1 predictions accepted." in answer.content.decode()
+    assert "1 prediction accepted." in answer.content.decode()
     accepted = Prediction.objects.filter(review_status="accepted")
     assert [row.pk for row in accepted] == [asked.pk]
     later.refresh_from_db()
@@ -210,6 +262,11 @@ def test_an_unknown_version_in_the_address_filters_nothing(desk: Client, unknown
 @pytest.mark.parametrize("query", ["source=%00", "review_status__exact=a%00", "q=%00"])
 def test_an_address_with_a_nul_is_a_bad_request(desk: Client, query: str) -> None:
     assert desk.get(f"{LIST}?{query}").status_code == 400
+
+
+def test_an_action_about_a_key_that_is_not_valid_is_a_bad_request(desk: Client) -> None:
+    request = desk.post(LIST, {"action": "reject", "_selected_action": ["no key"]})
+    assert request.status_code == 400
 
 
 def test_search_finds_an_id_by_its_beginning_and_a_visitor(desk: Client) -> None:

@@ -149,5 +149,5 @@ def test_doubt_that_somebody_else_has_settled_is_left_alone(
     decide = {"action": "follow", "_selected_action": [row.pk]}
     page = text(admin_client.post(reverse("admin:predictions_labeldoubt_changelist"), decide, follow=True))
     assert "0 drawings reviewed again" in page
-    assert "1 were reviewed or deleted by others meanwhile" in page
+    assert "1 was reviewed or deleted by others meanwhile" in page
     assert Prediction.objects.get(pk=row.pk).review_status == "rejected"

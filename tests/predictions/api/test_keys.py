@@ -150,7 +150,8 @@ def test_key_is_shown_once_and_stored_as_a_hash(admin_client: Client, admin_user
 def test_admin_revokes_a_key(admin_client: Client) -> None:
     token = make("predict")
     form = {"action": "revoke", "_selected_action": [ApiKey.objects.get().pk]}
-    admin_client.post(LIST, form)
+    page = admin_client.post(LIST, form, follow=True).content.decode()
+    assert "1 key revoked, everywhere within five seconds." in page
     assert ApiKey.objects.get().revoked_at is not None
     assert ApiKey.objects.of(token) is None
 

@@ -49,7 +49,7 @@ def test_the_card_says_where_a_version_comes_from_how_good_it_is_and_who_promote
         promoted.data_fingerprint,
         f"Seed {promoted.seed}, code {promoted.code_version}",
         "| MNIST test | ",
-        "1 of 2 were read right",
+        "1 of 2 was read right",
         "- 7 read as 1: 1\n",
         "Did not pass against v1",
         f"- **failed**: MNIST <test> ({LOST})\n",

@@ -9,7 +9,7 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
 
-from predictions.models import LabelChange, Prediction, StaleRowError
+from predictions.models import LEFT_TO_QUEUE, LabelChange, Prediction, StaleRowError
 from tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -158,13 +158,23 @@ def test_a_row_is_in_one_order_only_which_it_knows(confidence: float, claim: int
     assert sum(order.count() for order in orders.values()) == len(made)
     assert {row.pk: row.selected_by_queue for row in every} == found
     assert all(row.drawn == (found[row.pk] != "suspicion") for row in every)
+    assert set(every.filter(LEFT_TO_QUEUE)) == {row for row in every if row.drawn}
+    assert set(every.filter(~LEFT_TO_QUEUE)) == set(every.most_suspicious())
 
 
-def test_a_million_rows_are_not_read_for_the_next_one_of_the_uneven_lot() -> None:
+@pytest.mark.parametrize(
+    ("order", "index"),
+    [
+        ("most_suspicious", "prediction_queue"),
+        ("random_sample", "prediction_random_sample"),
+        ("uneven_sample", "prediction_uneven_sample"),
+    ],
+)
+def test_a_million_rows_are_not_read_for_the_next_ones_of_an_order(order: str, index: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-    plan = Prediction.objects.all().uneven_sample()[:2].explain()
-    assert "prediction_uneven_sample" in plan
+    plan = getattr(Prediction.objects.all(), order)()[:2].explain()
+    assert index in plan
     assert "Sort" not in plan
 
 

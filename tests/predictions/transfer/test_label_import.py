@@ -30,7 +30,7 @@ def test_labels_are_stored_and_traced(tmp_path: Path) -> None:
     one, other, done = rows.prediction(), rows.prediction(), rows.prediction()
     done.review(olive, "accepted", 3, expected_version=done.row_version)
     text = f"id,true_label\n{one.pk},7\n{other.pk},not a digit\n{done.pk},3\n"
-    assert load(tmp_path, text) == "2 rows changed, 1 have their label already.\n"
+    assert load(tmp_path, text) == "2 rows changed, 1 has its label already.\n"
     for row, label in ((one, 7), (other, 10)):
         row.refresh_from_db()
         assert (row.true_label, row.review_status, row.selected_by) == (label, "accepted", "import")
@@ -42,7 +42,7 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     rows.operator()
     row = rows.prediction()
     assert load(tmp_path, f"\ufeffid,true_label\r\n\r\n {row.pk} , 7\r\n\r\n") == (
-        "1 rows changed, 0 have their label already.\n"
+        "1 row changed, 0 have their label already.\n"
     )
 
 
@@ -50,7 +50,7 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(tmp_path: Path) -
     rows.operator()
     row = rows.prediction()
     out = load(tmp_path, f"true_label,id\n7,{row.pk}\n", dry_run=True)
-    assert out == f"Line 2: {row.pk} None -> 7\n1 rows would change, 0 have their label already.\n"
+    assert out == f"Line 2: {row.pk} None -> 7\n1 row would change, 0 have their label already.\n"
     row.refresh_from_db()
     assert row.review_status == "pending"
 
@@ -60,10 +60,10 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(tmp_path: Path) -
     [
         ("{id},11", "Line 3: not an id with a label"),
         ("{id},", "Line 3: not an id with a label"),
-        ("{id}", "Line 3: 1 fields, where line 1 names 2"),
+        ("{id}", "Line 3: 1 field, where line 1 names 2"),
         ("{id},7,8", "Line 3: 3 fields, where line 1 names 2"),
         ("{id},7,", "Line 3: 3 fields, where line 1 names 2"),
-        ("{id};7", "Line 3: 1 fields, where line 1 names 2"),
+        ("{id};7", "Line 3: 1 field, where line 1 names 2"),
         ("{id},07", "Line 3: not an id with a label"),
         ("{id},7.0", "Line 3: not an id with a label"),
         ("{id},٧", "Line 3: not an id with a label"),
@@ -100,7 +100,7 @@ def test_labels_of_an_export_are_read_whole(tmp_path: Path) -> None:
     olive, row = rows.operator(), rows.prediction()
     row.review(olive, "accepted", 7, expected_version=row.row_version)
     table = ",".join(CSV_COLUMNS), ",".join(map(str, ["7/x.png", *csv_values(row)]))
-    assert "1 have their label already" in load(tmp_path, "\n".join(table))
+    assert "1 has its label already" in load(tmp_path, "\n".join(table))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_admin_shows_a_dry_run_and_then_imports(client: Client) -> None:
     assert "1 would change" in upload(client, content, "dry_run")
     row.refresh_from_db()
     assert row.true_label is None
-    assert "1 predictions accepted." in upload(client, content, "import")
+    assert "1 prediction accepted." in upload(client, content, "import")
     row.refresh_from_db()
     assert row.true_label == 7
 
@@ -167,9 +167,9 @@ def test_the_admin_writes_over_no_decision_that_is_newer_than_its_page(client: C
 def test_the_admin_imports_a_file_that_is_sent_twice_once(client: Client) -> None:
     client.force_login(rows.operator())
     row, shown = rows.prediction(), hidden(client, PAGE)["as_of"]
-    for accepted in (1, 0):
+    for accepted in ("1 prediction", "0 predictions"):
         page = upload(client, f"id,true_label\n{row.pk},7\n".encode(), "import", shown)
-        assert f"{accepted} predictions accepted" in page
+        assert f"{accepted} accepted" in page
     assert row.changes.count() == 1
 
 
