@@ -22,6 +22,7 @@ Ink = NDArray[np.uint8]
 LONGEST_SIDE = 640  # pixels that are looked at; a digit that is a twelfth of that still has fifty
 ICON = 64  # pixels; a smaller picture has no light and no rulings
 SMALLEST = 16  # pixels with sharp edges; a digit of fewer can't be told from another
+SMOOTHED = 2.7  # pixels that one seems to be, by the change along its edge, when it was enlarged smoothly
 FULL_INK = 240  # ink at least this dark is left as it is; paler ink is stretched to 255
 FAINTEST_INK = 24  # on a canvas; less is no ink, but the noise of a JPEG
 WIDEST = 0.3  # of the picture's shorter side: what is wider in every direction is no stroke
@@ -129,17 +130,21 @@ def _is_printed(ink: Ink) -> bool:
 
 def is_sharp(contrast: Ink | Contrast, mask: Mask) -> bool:
     """Whether the longer side would have SMALLEST pixels, were the edges as sharp as can be: a picture that
-    was enlarged, or is out of focus, has no more to tell than a small one."""
+    was enlarged, or is out of focus, has no more to tell than a small one. The more it was, the more the
+    smoothness of its edges is worth."""
     box = box_of(mask, 0)
     if box is None:
         return False
     contrast, mask = contrast[box], mask[box]
     changes = np.maximum(_change(contrast), _change(contrast.T).T)[outline(mask)]
-    scaled = changes.astype(np.float32) * max(mask.shape)
+    side = max(mask.shape)
+    scaled = changes.astype(np.float32) * side
+    # SMALLEST where that is the side, SMOOTHED times as much where the side is far longer.
+    needed = SMALLEST * SMOOTHED * side / (side + SMALLEST * (SMOOTHED - 1))
 
     def is_reached(full_ink: float) -> bool:
         """By the sharper quarter of the outline."""
-        return bool(4 * np.count_nonzero(scaled >= SMALLEST * full_ink) >= len(scaled))
+        return bool(4 * np.count_nonzero(scaled >= needed * full_ink) >= len(scaled))
 
     # Nearly always, the first tells already.
     return is_reached(float(contrast.max())) or is_reached(float(np.percentile(contrast[mask], 80)))
