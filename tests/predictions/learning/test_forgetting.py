@@ -27,7 +27,8 @@ from predictions.models import (
     Weights,
 )
 from predictions.models.split import side_of
-from tests.drawings import accepted
+from tests.drawings import accepted, logged, unique
+from tests.meanwhile import meanwhile
 from tests.predictions.learning.test_pipeline import QUICK, another_training, quiet
 from training.synthesis import digits
 
@@ -291,3 +292,15 @@ def test_replays_forget_the_drawing_as_well(line: ModelVersion) -> None:
     delete_drawings_of(TRAINER)
     job.refresh_from_db()
     assert job.result == {"drawings": kept[1:]}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_deletions_at_once_bring_no_drawing_back_into_a_replay(small_version: ModelVersion) -> None:
+    drawn = [logged(small_version, unique(number), 1, visitor=uuid4()) for number in range(3)]
+    found = [{"id": str(row.pk), "before": 1, "after": 2} for row in drawn]
+    job = Job.objects.create(kind=Job.Kind.REPLAY, result={"drawings": found})
+    first, second = (Prediction.objects.filter(pk=row.pk) for row in drawn[:2])
+    with meanwhile(first.erase):
+        second.erase()
+    job.refresh_from_db()
+    assert job.result == {"drawings": found[2:]}
