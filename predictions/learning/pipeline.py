@@ -51,7 +51,8 @@ class Changes(TypedDict, total=False):
 
 def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes: Unpack[Changes]) -> Made:
     """Make a version from the weights that the active one's line began with, and all reviewed drawings.
-    Raises ValueError where there are none, and as `make_version` does."""
+    Raises ValueError where there is no version to start from, UnreadableWeightsError, and as `make_version`
+    does."""
     import torch
 
     from training.finetune import FineTuning

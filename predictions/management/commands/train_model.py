@@ -51,8 +51,8 @@ class Command(BaseCommand):
 
 
 def make(options: dict[str, Any]) -> ModelVersion:
-    """Fine-tune the active version; train from scratch where that was asked for, or where no version is
-    active or no drawing has been reviewed."""
+    """Fine-tune the weights that the active version's line began with; train from scratch where that was
+    asked for, or where no version is active or no drawing has been reviewed."""
     from training.dataset import DatasetError
     from training.train import Settings
 
