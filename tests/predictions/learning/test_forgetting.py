@@ -29,6 +29,7 @@ from predictions.models import (
 from predictions.models.split import side_of
 from tests.drawings import accepted, logged, unique
 from tests.meanwhile import meanwhile
+from tests.predictions.api.test_damaged_weights import cut_short, harm
 from tests.predictions.learning.test_pipeline import QUICK, another_training, quiet
 from training.synthesis import digits
 
@@ -193,6 +194,19 @@ def test_what_has_no_time_left_is_erased_where_no_training_succeeds(
         forgetting.forget(quiet, **QUICK)
     assert ModelVersion.objects.active() == small_version
     assert not Weights.objects.filter(version=line).exists()
+
+
+def test_what_does_not_answer_is_erased_where_nothing_can_take_the_active_versions_place(
+    line: ModelVersion, small_version: ModelVersion
+) -> None:
+    ModelVersion.objects.exclude(pk=small_version.pk).update(
+        to_forget_since=timezone.now() - timedelta(days=8)
+    )
+    harm(small_version, cut_short)
+    with pytest.raises(GateClosedError, match="v1 could not answer"):
+        forgetting.forget(quiet, **QUICK)
+    assert ModelVersion.objects.active() == line
+    assert set(Weights.objects.values_list("version", flat=True)) == {small_version.pk, line.pk}
 
 
 @pytest.mark.django_db(transaction=True)
