@@ -92,7 +92,8 @@ class ReviewActions(MixinBase):
         asked = queryset.filter(created_at__lte=as_of)
         selected, left = count_without_lots(asked)
         rows = Prediction.objects.filter(~LEFT_TO_QUEUE, pk__in=asked.order_by().values("pk"))
-        unchanged = rows.exclude(changes__at__gt=as_of)
+        # The trace is looked at once; a row again, where whoever was deciding it had to be waited for.
+        unchanged = rows.exclude(changes__at__gt=as_of).exclude(reviewed_at__gt=as_of)
         label = form.cleaned_data.get("true_label")
         count = unchanged.review(request.user, status, label, selected_by=Prediction.SelectedBy.LIST)
         self.message_user(request, f"{count:,} prediction{pluralize(count)} {status}.", messages.SUCCESS)

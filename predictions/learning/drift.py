@@ -23,11 +23,13 @@ REFERENCE_SIZE = 500
 BATCH = 500
 # By then a drawing in progress has been superseded by its next state, and every open transaction has ended.
 SECONDS_UNTIL_SETTLED = 30
+# What a look at a batch changes; operators change, and `_count_reviewed` counts, the rest.
+CHANGED = ["reference", "charts", "alarms", "seen", "last_time", "last_id"]
 
 
 def look_for_drift(until: datetime | None = None) -> None:
-    """Compare what the active version has answered since the last look; torch is needed where that is
-    anything."""
+    """Compare what the active version has answered since the last look; torch is loaded only if there is
+    anything to compare."""
     version = ModelVersion.objects.active()
     if version is None:
         return
@@ -58,7 +60,7 @@ def _count_reviewed() -> None:
 def _look_at_batch(version: ModelVersion, predictor: Callable[[], "Predictor"], until: datetime) -> bool:
     """False when there was nothing left to look at. Pictures are read outside of any transaction."""
     monitor = DriftMonitor.objects.get(version=version)
-    before, alarms_before = monitor.last_id, len(monitor.alarms)
+    before, alarms_before = (monitor.last_id, monitor.acknowledged_at), len(monitor.alarms)
     size = BATCH if monitor.reference else REFERENCE_SIZE
     rows = list(monitor.following(until)[:size])
     if not rows or (monitor.reference is None and len(rows) < REFERENCE_SIZE):
@@ -69,9 +71,11 @@ def _look_at_batch(version: ModelVersion, predictor: Callable[[], "Predictor"], 
         _compare(monitor, rows, predictor())
     monitor.last_time, monitor.last_id = rows[-1].created_at, rows[-1].pk
     with transaction.atomic():
-        # Nobody else has looked at the same drawings meanwhile.
-        if DriftMonitor.objects.select_for_update().get(version=version).last_id == before:
-            monitor.save()
+        now = DriftMonitor.objects.select_for_update().get(version=version)
+        # Where somebody else has looked at the same drawings, or acknowledged the drift before them, they are
+        # looked at anew.
+        if (now.last_id, now.acknowledged_at) == before:
+            monitor.save(update_fields=CHANGED)
             for alarm in monitor.alarms[alarms_before:]:
                 announce("drift", version=version.name, **alarm)
     return True

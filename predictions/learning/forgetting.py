@@ -29,7 +29,7 @@ def forget(report: ReportProgress, data_dir: Path | None = None, **changes: Unpa
     if the gate lets it pass. FORGET_DAYS after their drawing was deleted, weights are erased whatever the
     gate says, or the training has failed: the version that fine-tuning starts from answers then.
 
-    Raises as `fine_tune` does.
+    Raises as `fine_tune` does, and GateClosedError where that version can't be read.
     """
     mark_what_learned_from_deleted()
     active = ModelVersion.objects.active()
@@ -39,8 +39,10 @@ def forget(report: ReportProgress, data_dir: Path | None = None, **changes: Unpa
             keep_a_start()
             replaced_by = promote(fine_tune(report, data_dir, **changes))
     finally:
-        replaced_by = step_back() or replaced_by
-        erased = erase_weights()
+        try:
+            replaced_by = step_back() or replaced_by
+        finally:  # also where no version can take the active one's place
+            erased = erase_weights()
     return {"replaced_by": replaced_by, "erased": erased}
 
 

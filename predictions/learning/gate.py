@@ -30,8 +30,8 @@ def is_compared(version: ModelVersion) -> bool:
 
 
 def compare_with_active(report: "ReportProgress", version: str) -> "Decision | None":
-    """Compare the version of that name. Raises ModelVersion.DoesNotExist, and training.dataset.DatasetError
-    where MNIST can't be had."""
+    """Compare the version of that name. Raises ModelVersion.DoesNotExist, training.dataset.DatasetError where
+    MNIST can't be had, and UnreadableWeightsError."""
     from training.dataset import load_mnist
 
     candidate = ModelVersion.objects.get(name=version)

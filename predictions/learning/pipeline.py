@@ -16,7 +16,14 @@ from predictions.learning.drawings import ReviewedDrawings, reviewed_drawings
 from predictions.learning.drift import REFERENCE_SIZE, make_reference
 from predictions.learning.gate import compare
 from predictions.learning.label_check import doubt_labels
-from predictions.models import SIDES, DriftMonitor, ModelVersion, Prediction, locks
+from predictions.models import (
+    SIDES,
+    DriftMonitor,
+    ModelVersion,
+    Prediction,
+    UnreadableWeightsError,
+    locks,
+)
 from predictions.models.locks import Lock
 from predictions.models.lost_connection import connect_again_if_lost
 
@@ -51,7 +58,8 @@ class Changes(TypedDict, total=False):
 
 def fine_tune(report: "ReportProgress", data_dir: Path | None = None, **changes: Unpack[Changes]) -> Made:
     """Make a version from the weights that the active one's line began with, and all reviewed drawings.
-    Raises ValueError where there are none, and as `make_version` does."""
+    Raises ValueError where there is no version to start from, UnreadableWeightsError, and as `make_version`
+    does."""
     import torch
 
     from training.finetune import FineTuning
@@ -89,7 +97,8 @@ def make_version(
     on the reviewed drawings; store the result as a version and compare it with the active one.
 
     MNIST lies in `data_dir`, by default MNIST_DIR. Nothing is stored before the network is trained. Raises
-    TrainingRunsError, training.dataset.DatasetError.
+    TrainingRunsError, training.dataset.DatasetError; UnreadableWeightsError where the version that checks
+    labels can't be read, or, when the result is stored, one that it is compared with.
     """
     from training.dataset import load_mnist
     from training.recipe import make_checkpoint, split
@@ -103,7 +112,11 @@ def make_version(
         checkpoint = make_checkpoint(sets, start, tuning, in_words(report), device)
         connect_again_if_lost()
         version = register(checkpoint, drawings, parent)
-        decision = compare(report, version, sets.measured["mnist_test"], sets.measured.get("drawings_test"))
+        held_out = sets.measured["mnist_test"], sets.measured.get("drawings_test")
+        try:
+            decision = compare(report, version, *held_out)
+        except UnreadableWeightsError as error:
+            raise UnreadableWeightsError(f"{error} {version} is stored, and not compared with it.") from error
     return {
         "version": version.name,
         "parent": parent.name if parent else None,

@@ -57,10 +57,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         job.save(update_fields=["queued"])
         return job
 
+    @transaction.atomic
     def forget(self, drawings: Iterable[UUID]) -> None:
-        """Take deleted drawings out of what replays found."""
+        """Take deleted drawings out of what replays found. The rows are locked: two deletions at once would
+        each bring the other's drawings back."""
         gone = {str(key) for key in drawings}
-        for job in self.filter(kind=Job.Kind.REPLAY, result__isnull=False) if gone else []:
+        replays = self.filter(kind=Job.Kind.REPLAY, result__isnull=False).order_by("pk")
+        for job in replays.select_for_update(no_key=True) if gone else []:
             result = job.result or {"drawings": []}
             kept = [drawing for drawing in result["drawings"] if drawing["id"] not in gone]
             if len(kept) < len(result["drawings"]):

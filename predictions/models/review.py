@@ -1,6 +1,7 @@
 """Reviewing: an operator's decision about rows, and who gets which row next."""
 
 import random
+from collections import defaultdict
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from predictions.models.label_change import Operator
 
 Row = TypeVar("Row", bound=models.Model)
+Key = TypeVar("Key")
 
 BLOBS = ("image", "strokes")  # columns that can be large: the drawing as it was sent
 BLOBS_OF_PREDICTION = tuple(f"prediction__{name}" for name in BLOBS)  # for rows that belong to one
 LEASE = timedelta(minutes=1)
-NAMED = 1000  # rows in a message
+NAMED = 1000  # rows in a message, at most
 
 # Of what the lots chose, a second operator gets the first fifth of the even one, and whatever the first one
 # says that the model misread: an operator's slip nearly always looks like an error of the model.
@@ -102,6 +104,10 @@ def draw_lot() -> float:
     return random.random()  # noqa: S311  (statistics, not a secret)
 
 
+def in_parts(keys: list[Key]) -> list[list[Key]]:
+    return [keys[start : start + NAMED] for start in range(0, len(keys), NAMED)]
+
+
 class ReviewQuerySet(models.QuerySet[Row]):
     """The review desk's work on many rows."""
 
@@ -144,25 +150,33 @@ class ReviewQuerySet(models.QuerySet[Row]):
         came: Any = Case(When(review_status="pending", then=Value(selected_by)), default="selected_by")
         label: Any = Coalesce("true_label", "user_label", "digit") if true_label is None else true_label
         reviewed = status != "pending"
+        decision: dict[str, Any] = {
+            "true_label": None if status == "rejected" else label if reviewed else true_label,
+            "review_status": status,
+            "reviewed_by": by if reviewed else None,
+            "reviewed_at": timezone.now() if reviewed else None,
+            "selected_by": came if reviewed else "",
+            "leased_by": None,
+            "leased_until": None,
+        }
         with operator(by):
-            self._announce(by, status, true_label)
-            return self.update(
-                true_label=None if status == "rejected" else label if reviewed else true_label,
-                review_status=status,
-                reviewed_by=by if reviewed else None,
-                reviewed_at=timezone.now() if reviewed else None,
-                selected_by=came if reviewed else "",
-                leased_by=None,
-                leased_until=None,
-            )
+            return self._store_and_tell(by, decision) if settings.WEBHOOK_URLS else self.update(**decision)
 
-    def _announce(self, by: "Operator", status: str, true_label: int | None) -> None:
-        """Tell of the decision; of one about very many rows, with the first of them only."""
-        if not settings.WEBHOOK_URLS:
-            return
-        if keys := [str(key) for key in self.values_list("pk", flat=True)[:NAMED]]:
-            facts = {"review_status": status, "true_label": true_label, "by": by.get_username()}
-            announce("label", predictions=keys, **facts)
+    def _store_and_tell(self, by: "Operator", decision: dict[str, Any]) -> int:
+        """As `update`, and tell which rows have got which label. They are locked first: where two decide at
+        once, the one who is refused tells nothing."""
+        keys = list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        given: dict[int | None, list[str]] = defaultdict(list)
+        for some in in_parts(keys):
+            rows = self.model._default_manager.filter(pk__in=some)
+            rows.update(**decision)
+            for key, label in rows.values_list("pk", "true_label"):
+                given[label].append(str(key))
+        facts = {"review_status": decision["review_status"], "by": by.get_username()}
+        for label, rows_of_it in given.items():
+            for some in in_parts(rows_of_it):
+                announce("label", predictions=some, true_label=label, **facts)
+        return len(keys)
 
     def free_for(self, user: "Operator") -> Self:
         """Rows that nobody else holds at this moment."""

@@ -43,8 +43,10 @@ class SecondOpinionQuerySet(models.QuerySet["SecondOpinion"]):
         self.create(prediction=seen, by=by, label=word(label), drawn=drawn, **first)
         Prediction.objects.filter(pk=row.pk).update(leased_by=None, leased_until=None)
 
+    @transaction.atomic
     def take_back(self, row: Prediction, by: Any, *, expected_version: int) -> None:  # noqa: ANN401
         """Raises StaleRowError where there is none of that operator, or somebody has decided since."""
+        Prediction.objects.all().still_there([row.pk])  # waits for another's decision, to find it then
         given = self.filter(prediction=row, by=by, prediction__row_version=expected_version)
         if not given.delete()[0]:
             raise StaleRowError

@@ -12,10 +12,10 @@ TRIED = [1, 0]  # what the inputs of `draw` show
 
 
 def try_to_read(predictor: "Predictor") -> None:
-    """Raises ValueError where a probability is no number, or one of the two digits is read as another."""
+    """Raises ValueError where a probability is not a number, or one of the two digits is read as another."""
     probabilities, scores = predictor.probabilities(draw())
     if not (np.isfinite(probabilities).all() and np.isfinite(scores).all()):
-        raise ValueError("its probabilities are no numbers")
+        raise ValueError("its probabilities are not numbers")
     read = probabilities.argmax(axis=1).tolist()
     if read != TRIED:
         raise ValueError(f"it reads a plain {TRIED[0]} and {TRIED[1]} as {read[0]} and {read[1]}")

@@ -83,7 +83,9 @@ def make_plan(file: Iterable[str], as_of: datetime) -> Plan:
     seen: set[UUID] = set()
     sound = read(file, plan.errors)
     while lines := list(islice(sound, BATCH)):
-        rows = Prediction.objects.filter(pk__in=[line.id for line in lines]).select_for_update(no_key=True)
+        # Locked first: the next statement sees what whoever had to be waited for has decided.
+        there = Prediction.objects.all().still_there(line.id for line in lines)
+        rows = Prediction.objects.filter(pk__in=there)
         decided = LabelChange.objects.filter(prediction=OuterRef("pk"), at__gt=as_of, by__isnull=False)
         values = rows.annotate(is_newer=Exists(decided)).values_list(
             "pk", "true_label", "review_status", "is_newer"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.conf import settings as project
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from psycopg.conninfo import conninfo_to_dict
 
 from predictions.models import ModelVersion, Promotion
@@ -56,6 +56,13 @@ def test_account_is_the_one_that_was_asked_for(setup: Any, tmp_path: Path) -> No
     assert get_user_model().objects.get().email == account["EMAIL"]
     assert account["PASSWORD"] not in printed
     assert not (tmp_path / "admin-password").exists()
+
+
+def test_name_that_is_somebody_elses_is_said(setup: Any) -> None:
+    get_user_model().objects.create_user("admin")
+    with pytest.raises(CommandError, match="'admin' is somebody else's"):
+        setup()
+    assert not get_user_model().objects.get().is_superuser
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from logging import Formatter
 from typing import Any
@@ -17,9 +18,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from mnistsite.logs import Json, Line
 from predictions import tasks
-from predictions.models import Prediction
+from predictions.models import Prediction, StaleRowError
 from predictions.models.webhook import announce
 from tests import rows
+from tests.meanwhile import meanwhile
 
 pytestmark = pytest.mark.django_db
 SECRET = "a secret of thirty-two characters"
@@ -67,6 +69,12 @@ def queued() -> list[dict[str, Any]]:
     return [json.loads(job.args["body"]) for job in jobs]
 
 
+def empty_the_queue() -> None:
+    """Of what earlier tests have committed there."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
 def test_without_an_address_nothing_is_queued() -> None:
     announce("label")
     assert queued() == []
@@ -88,6 +96,55 @@ def test_labels_and_promotions_are_told(receiver: Receiver) -> None:
     }
     assert (promotion["event"], promotion["version"], promotion["by"]) == ("promotion", "v1", "olive")
     assert len({message["id"] for message in (training, label, promotion)}) == 3
+
+
+def labels() -> list[tuple[int | None, list[str]]]:
+    """Told of labels: which one, and whose."""
+    return [(told["true_label"], told["predictions"]) for told in queued() if "review_status" in told]
+
+
+def test_each_of_many_labels_is_told_as_it_was_stored(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("predictions.models.review.NAMED", 2)
+    claimed, ones = rows.claimed(7), [rows.prediction(digit=1) for _ in range(5)]
+    left = rows.prediction()
+    decided = Prediction.objects.exclude(pk=left.pk)
+    assert decided.review(rows.operator(), "accepted") == 6
+    told = labels()
+    assert all(len(keys) <= 2 for _, keys in told)
+    assert {key: label for label, keys in told for key in keys} == {
+        str(key): label for key, label in decided.values_list("pk", "true_label")
+    }
+    assert (7, [str(claimed.pk)]) in told
+    assert sum(len(keys) for _, keys in told) == len([claimed, *ones])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_decide_at_once_only_the_decision_that_stands_is_told(receiver: Receiver) -> None:
+    empty_the_queue()
+    row, olive, otto = rows.prediction(), rows.operator(), rows.operator("otto")
+    seen = Prediction.objects.get(pk=row.pk)
+    first = partial(row.review, olive, "accepted", 7, expected_version=row.row_version)
+    with meanwhile(first), pytest.raises(StaleRowError):
+        seen.review(otto, "accepted", 1, expected_version=seen.row_version)
+    assert labels() == [(7, [str(row.pk)])]
+
+
+def test_a_decision_that_is_taken_back_is_told(receiver: Receiver) -> None:
+    row, olive = rows.prediction(), rows.operator()
+    row.review(olive, "accepted", 7, expected_version=row.row_version)
+    row.undo(olive, expected_version=row.row_version)
+    assert labels() == [(7, [str(row.pk)]), (None, [str(row.pk)])]
+    assert queued()[-1]["by"] == "olive"
+
+
+def test_without_an_address_a_decision_is_one_statement_in_its_transaction(
+    django_assert_num_queries: Any,
+) -> None:
+    row, olive = rows.prediction(), rows.operator()
+    with django_assert_num_queries(5):  # a savepoint's two, and two that say whose the trace is
+        Prediction.objects.filter(pk=row.pk).review(olive, "accepted", 7)
 
 
 @pytest.mark.parametrize("status", ["todo", "succeeded"])
@@ -138,8 +195,7 @@ def test_what_is_not_taken_is_sent_again_after_growing_pauses(receiver: Receiver
 def test_the_worker_sends_what_is_queued_until_it_is_taken(receiver: Receiver) -> None:
     from tests.predictions.test_tasks import work
 
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+    empty_the_queue()
     receiver.statuses = [503]
     announce("drift", figure="ink")
     work("webhooks")
@@ -164,8 +220,8 @@ def test_no_log_holds_more_of_an_address_than_its_host(
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         port = receiver.server_port if answers else nobody.getsockname()[1]
         settings.WEBHOOK_URLS = [f"http://ada:pass-word@127.0.0.1:{port}/services/T0/s3cret?key=s3cret"]
+        empty_the_queue()
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
             announce("drift", figure="ink")
             cursor.execute("UPDATE procrastinate_jobs SET attempts = 7")  # this failure is the last
         work("webhooks")

@@ -8,6 +8,7 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
 from predictions.database.base import SECONDS_FOR_A_LOCK, SECONDS_FOR_MANY_ROWS
+from predictions.management.plain import PlainCommand
 
 # A migration that wants a table for itself queues behind whoever reads it, and visitors queue behind the
 # migration: for less time than they wait for a lock, and again until the longest export has ended.
@@ -16,7 +17,7 @@ SECONDS_BETWEEN_TRIES = 5.0
 SECONDS_TO_TRY = SECONDS_FOR_MANY_ROWS + 60
 
 
-class Command(migrate.Command):
+class Command(PlainCommand, migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         connection = connections[options["database"]]
         with connection.cursor() as cursor:

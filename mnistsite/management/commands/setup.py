@@ -7,16 +7,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 
 from mnistsite.files import write_whole
+from predictions.management.plain import PlainCommand
 from predictions.models import ModelVersion
 
 SECONDS_TO_WAIT = 60
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = (
         "Migrates, installs the shipped model as the active version, makes an admin account on first start."
     )
@@ -42,7 +43,13 @@ class Command(BaseCommand):
                 self.stdout.write(f"Waiting for the database: {problem}")
 
     def make_admin(self) -> None:
-        get_user_model().objects.create_superuser(
+        accounts = get_user_model().objects
+        if accounts.filter(username=settings.ADMIN_USERNAME).exists():
+            raise CommandError(
+                f"No account is a superuser's, and {settings.ADMIN_USERNAME!r} is somebody else's: run "
+                "manage.py createsuperuser."
+            )
+        accounts.create_superuser(
             settings.ADMIN_USERNAME, settings.ADMIN_EMAIL, settings.ADMIN_PASSWORD or self.make_password()
         )
         self.stdout.write(f"Admin account {settings.ADMIN_USERNAME!r} made.")

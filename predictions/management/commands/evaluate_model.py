@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from predictions.management.plain import PlainCommand
 from predictions.models import ModelVersion
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from training.drawings import Drawings
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Measures a model version on the MNIST test set and files of strokes, or on photographs alone."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:  # noqa: ANN401

@@ -5,13 +5,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from predictions.management.plain import PlainCommand
 from predictions.transfer import export
 from predictions.transfer.formats import FOLDERS, FORMATS
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Writes the accepted drawings: as MNIST's IDX files, PNG files with a CSV, Parquet, or JSON Lines."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

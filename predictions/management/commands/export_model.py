@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from predictions.management.plain import PlainCommand
 from predictions.models import ModelVersion, Weights
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Writes a version's weights, with everything that is known about them, to a safetensors file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

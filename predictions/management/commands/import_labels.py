@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
 
+from predictions.management.plain import PlainCommand
 from predictions.transfer.label_import import import_labels
 
 SHOWN = 20
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Accepts predictions with the labels of a CSV file (id, true_label): all lines, or none."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

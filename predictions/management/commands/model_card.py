@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from predictions.learning.card import markdown
+from predictions.management.plain import PlainCommand
 from predictions.models import ModelVersion
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Prints the card of a version as Markdown."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

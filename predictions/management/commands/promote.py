@@ -1,13 +1,16 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from predictions.learning.gate import compare_with_active, is_compared
-from predictions.models import GateClosedError, ModelVersion
+from predictions.management.plain import PlainCommand
+from predictions.models import GateClosedError, ModelVersion, UnreadableWeightsError
+
+WAY_OUT = "There is nothing to compare with: roll back, or promote with --override and a --reason."
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Makes a version the one that answers, where the gate finds it as good as the active one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -22,10 +25,20 @@ class Command(BaseCommand):
         if version is None:
             raise CommandError(f"There is no version {options['version']!r}.")
         if not options["override"] and not is_compared(version):
-            compare_with_active(lambda progress, message: self.stderr.write(message), version.name)
-            version.refresh_from_db()
+            self.compare(version)
         try:
             promotion = version.promote(reason=options["reason"], override=options["override"])
         except GateClosedError as closed:
             raise CommandError(str(closed)) from closed
         self.stdout.write(f"{version} answers now, instead of {promotion.previous or 'none'}.")
+
+    def compare(self, version: ModelVersion) -> None:
+        from training.dataset import DatasetError
+
+        try:
+            compare_with_active(lambda progress, message: self.stderr.write(message), version.name)
+        except DatasetError as error:
+            raise CommandError(str(error)) from error
+        except UnreadableWeightsError as error:
+            raise CommandError(f"{error} {WAY_OUT}") from error
+        version.refresh_from_db()

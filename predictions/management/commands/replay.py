@@ -2,16 +2,17 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from predictions.learning.replay import replay
+from predictions.management.plain import PlainCommand
 from predictions.management.progress import show_progress
 from predictions.models import ModelVersion
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Runs a version over the logged drawings and tells what would change."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

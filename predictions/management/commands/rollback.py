@@ -1,12 +1,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from predictions.management.plain import PlainCommand
 from predictions.models import GateClosedError, Promotion
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Undoes the newest promotion that still stands: the version before it answers again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
 
 from predictions.learning.second_reading import give_second_reading
+from predictions.management.plain import PlainCommand
 from predictions.models import ModelVersion
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Lets a version read what waits for review; where it disagrees, the queue shows the row early."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

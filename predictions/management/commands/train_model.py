@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import CommandError
 
 from predictions.learning.pipeline import Changes, TrainingRunsError, fine_tune, train_from_scratch
+from predictions.management.plain import PlainCommand
 from predictions.management.progress import show_progress
 from predictions.models import GateClosedError, ModelVersion, Prediction
 
+SEEDS = 2**32  # as many as NumPy, torch and the database take, also times 10,000
 
-class Command(BaseCommand):
+
+class Command(PlainCommand):
     help = (
         "Trains a model on MNIST, made-up and reviewed drawings, stores it as a model version, and compares "
         "it with the active one. Where drawings have been reviewed, the weights that its line began with are "
@@ -34,7 +36,7 @@ class Command(BaseCommand):
         promote.add_argument("--no-promote", action="store_false", dest="promote", help="the default")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        check(options["epochs"], options["device"])
+        check(options)
         try:
             version = make(options)
         except KeyboardInterrupt as interrupt:
@@ -51,8 +53,8 @@ class Command(BaseCommand):
 
 
 def make(options: dict[str, Any]) -> ModelVersion:
-    """Fine-tune the active version; train from scratch where that was asked for, or where no version is
-    active or no drawing has been reviewed."""
+    """Fine-tune the weights that the active version's line began with; train from scratch where that was
+    asked for, or where there is no version to start from or no drawing has been reviewed."""
     from training.dataset import DatasetError
     from training.train import Settings
 
@@ -60,7 +62,7 @@ def make(options: dict[str, Any]) -> ModelVersion:
     if options["steps"]:
         changes["steps"] = options["steps"]
     drawings = Prediction.objects.all().may_teach()
-    from_scratch = options["from_scratch"] or not ModelVersion.objects.active() or not drawings.exists()
+    from_scratch = options["from_scratch"] or not ModelVersion.objects.start() or not drawings.exists()
     try:
         with show_progress() as report:
             if from_scratch:
@@ -73,20 +75,21 @@ def make(options: dict[str, Any]) -> ModelVersion:
     return ModelVersion.objects.get(name=made["version"])
 
 
-def check(epochs: int, device: str) -> None:
+def check(options: dict[str, Any]) -> None:
     """Find out before the training whether it can start and its result be stored."""
     import torch
 
-    if epochs < 1:
-        raise CommandError("--epochs must be 1 or more.")
+    device = options["device"]
+    for name in ("epochs", "steps"):
+        if options[name] is not None and options[name] < 1:
+            raise CommandError(f"--{name} must be 1 or more.")
+    if not 0 <= options["seed"] < SEEDS:
+        raise CommandError(f"--seed must be from 0 to {SEEDS - 1}.")
     try:
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).tolist()
     except (RuntimeError, AssertionError) as error:
         raise CommandError(f"There is no device {device!r} here.") from error
-    try:
-        ModelVersion.objects.exists()
-    except DatabaseError as error:
-        raise CommandError("The database is not ready: is it up, and was 'manage.py migrate' run?") from error
+    ModelVersion.objects.exists()
 
 
 def table(version: ModelVersion) -> str:

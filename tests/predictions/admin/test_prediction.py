@@ -4,6 +4,7 @@ import io
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from PIL import Image
 from predictions.admin.prediction import NO_LABEL
 from predictions.models import Prediction
 from tests import rows
+from tests.meanwhile import meanwhile
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/predictions/prediction/"
@@ -352,3 +354,22 @@ def test_picture_that_can_not_be_read_shows_the_input_instead(desk: Client) -> N
     assert page.status_code == 200
     drawing = desk.get(reverse("admin:predictions_prediction_drawing", args=[row.pk]))
     assert Image.open(io.BytesIO(drawing.content)).tobytes() == rows.INPUT.tobytes()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("roles")
+@pytest.mark.parametrize("urls", [[], ["http://localhost/hook"]])
+def test_decision_that_is_made_while_many_are_decided_stands(
+    client: Client, settings: Any, urls: list[str]
+) -> None:
+    settings.WEBHOOK_URLS = urls
+    client.force_login(rows.operator())
+    row, other, otto = rows.prediction(), rows.prediction(), rows.operator("otto")
+    form = {"action": "reject", "_selected_action": [row.pk, other.pk]}
+    as_of = client.post(LIST, form).context["form"]["as_of"].value()
+    with meanwhile(partial(row.review, otto, "accepted", 7, expected_version=row.row_version)):
+        page = client.post(LIST, form | {"as_of": as_of}, follow=True).content.decode()
+    assert "1 predictions rejected" in page
+    assert "1 predictions were changed by others meanwhile and left alone" in page
+    row.refresh_from_db()
+    assert (row.review_status, row.true_label, row.reviewed_by) == ("accepted", 7, otto)

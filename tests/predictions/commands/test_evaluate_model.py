@@ -90,3 +90,9 @@ def test_photographs_are_measured_by_condition_and_without_mnist(
 def test_folder_without_photographs_is_one_line(version: ModelVersion, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no pictures"):
         run("--photos", tmp_path)
+
+
+def test_pictures_that_cannot_be_stored_are_one_line(version: ModelVersion, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="Not a directory"):
+        run("--report", tmp_path / "file" / "folder")

@@ -15,6 +15,8 @@ from classifier.model import Config
 from predictions.models import ModelVersion, Promotion
 from predictions.models import version as version_module
 from tests import samples
+from tests.drawings import accepted, unique
+from tests.predictions.api.test_damaged_weights import cut_short, harm
 from training import dataset, recipe, train
 from training.dataset import DatasetError
 from training.finetune import FineTuning
@@ -105,8 +107,35 @@ def test_data_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch, tm
         run(f"--data-dir={tmp_path}")
 
 
+def test_training_beside_a_version_that_cannot_be_read_says_that_its_result_is_stored(
+    small_version: ModelVersion,
+) -> None:
+    harm(small_version, cut_short)
+    with pytest.raises(CommandError, match=r"v1 could not answer: .* v\d+ is stored"):
+        run()
+    made = ModelVersion.objects.exclude(pk=small_version.pk).get()
+    assert made.gate is None
+
+
+def test_where_every_version_is_to_be_forgotten_training_starts_from_random_weights(
+    small_version: ModelVersion,
+) -> None:
+    accepted(small_version, unique(1), 3)
+    small_version.mark_to_forget()
+    run()
+    assert ModelVersion.objects.exclude(pk=small_version.pk).get().parent is None
+
+
 @pytest.mark.parametrize(
-    ("option", "message"), [("--epochs=0", "1 or more"), ("--device=abacus", "no device")]
+    ("option", "message"),
+    [
+        ("--epochs=0", "1 or more"),
+        ("--steps=0", "1 or more"),
+        ("--seed=-1", "from 0 to"),
+        (f"--seed={2**64}", "from 0 to"),
+        ("--device=abacus", "no device"),
+        ("--device=meta", "no device"),
+    ],
 )
 def test_a_bad_option_is_one_line(option: str, message: str) -> None:
     with pytest.raises(CommandError, match=message):

@@ -17,7 +17,7 @@ from classifier.checkpoint import SHIPPED
 from classifier.predictor import Predictor
 from classifier.preprocess import read_picture, to_input
 from predictions.admin.drift import banner
-from predictions.learning.drift import look_for_drift
+from predictions.learning.drift import look_for_drift, measure
 from predictions.models import DriftMonitor, ModelVersion, Prediction
 from tests import samples
 from tests.drawings import logged
@@ -167,6 +167,44 @@ def test_drift_raises_the_banner_and_the_metric_until_it_is_acknowledged(
     assert banner(request) is None
     assert f"{drift} 0.0" in client.get("/metrics").content.decode()
     assert DriftMonitor.objects.get().acknowledged_by == admin_user
+
+
+def test_what_is_acknowledged_while_drawings_are_compared_stays_so(
+    version: ModelVersion, log: Log, admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(pen=1)
+    log(pen=2)
+    look_for_drift()
+    log(pen=2)
+
+    def acknowledge_and_measure(*arguments: Any) -> Figures:
+        if DriftMonitor.objects.get().acknowledged_by is None:
+            DriftMonitor.objects.get().acknowledge(admin_user)
+        return measure(*arguments)
+
+    monkeypatch.setattr("predictions.learning.drift.measure", acknowledge_and_measure)
+    look_for_drift()
+    monitor = DriftMonitor.objects.get()
+    assert monitor.acknowledged_by == admin_user
+    assert monitor.acknowledged_at
+    assert monitor.seen == 80
+    assert min(alarm["after"] for alarm in monitor.alarms) > 40  # found anew, and in the new drawings only
+
+
+def test_reviews_that_are_counted_while_drawings_are_compared_are_not_lost(
+    version: ModelVersion, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(pen=1)
+    log(pen=1)
+
+    def count_and_measure(*arguments: Any) -> Figures:
+        DriftMonitor.objects.update(reviewed=7, reviewed_right=6)
+        return measure(*arguments)
+
+    monkeypatch.setattr("predictions.learning.drift.measure", count_and_measure)
+    look_for_drift()
+    monitor = DriftMonitor.objects.get()
+    assert (monitor.seen, monitor.reviewed, monitor.reviewed_right) == (40, 7, 6)
 
 
 def test_drawings_in_progress_are_not_looked_at(version: ModelVersion, log: Log) -> None:

@@ -27,7 +27,9 @@ from predictions.models import (
     Weights,
 )
 from predictions.models.split import side_of
-from tests.drawings import accepted
+from tests.drawings import accepted, logged, unique
+from tests.meanwhile import meanwhile
+from tests.predictions.api.test_damaged_weights import cut_short, harm
 from tests.predictions.learning.test_pipeline import QUICK, another_training, quiet
 from training.synthesis import digits
 
@@ -194,6 +196,19 @@ def test_what_has_no_time_left_is_erased_where_no_training_succeeds(
     assert not Weights.objects.filter(version=line).exists()
 
 
+def test_what_does_not_answer_is_erased_where_nothing_can_take_the_active_versions_place(
+    line: ModelVersion, small_version: ModelVersion
+) -> None:
+    ModelVersion.objects.exclude(pk=small_version.pk).update(
+        to_forget_since=timezone.now() - timedelta(days=8)
+    )
+    harm(small_version, cut_short)
+    with pytest.raises(GateClosedError, match="v1 could not answer"):
+        forgetting.forget(quiet, **QUICK)
+    assert ModelVersion.objects.active() == line
+    assert set(Weights.objects.values_list("version", flat=True)) == {small_version.pk, line.pk}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_night_marks_what_learned_from_drawings_that_another_release_deleted(line: ModelVersion) -> None:
     key = next(iter(line.dataset["train"]))
@@ -291,3 +306,15 @@ def test_replays_forget_the_drawing_as_well(line: ModelVersion) -> None:
     delete_drawings_of(TRAINER)
     job.refresh_from_db()
     assert job.result == {"drawings": kept[1:]}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_deletions_at_once_bring_no_drawing_back_into_a_replay(small_version: ModelVersion) -> None:
+    drawn = [logged(small_version, unique(number), 1, visitor=uuid4()) for number in range(3)]
+    found = [{"id": str(row.pk), "before": 1, "after": 2} for row in drawn]
+    job = Job.objects.create(kind=Job.Kind.REPLAY, result={"drawings": found})
+    first, second = (Prediction.objects.filter(pk=row.pk) for row in drawn[:2])
+    with meanwhile(first.erase):
+        second.erase()
+    job.refresh_from_db()
+    assert job.result == {"drawings": found[2:]}

@@ -1,5 +1,6 @@
 """Second opinions: who is asked about what, and what becomes of it."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -164,3 +165,15 @@ def test_a_deleted_drawing_takes_its_opinion_along(olive: User, otto: User) -> N
     give(row, otto, 1)
     Prediction.objects.filter(pk=row.pk).erase()
     assert not SecondOpinion.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_opinion_is_not_taken_back_while_somebody_decides_between_the_two() -> None:
+    olive, otto, olga = (rows.operator(name) for name in ("olive", "otto", "olga"))
+    row = once_read(olive, 7)
+    given = give(row, otto, 1)
+    decide = partial(row.review, olga, "accepted", 1, expected_version=row.row_version)
+    seen = Prediction.objects.get(pk=row.pk)
+    with meanwhile(decide), pytest.raises(StaleRowError):
+        SecondOpinion.objects.all().take_back(seen, otto, expected_version=seen.row_version)
+    assert SecondOpinion.objects.get() == given

@@ -2,6 +2,7 @@
 
 import io
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from predictions.models import Prediction
 from predictions.transfer.export import CSV_COLUMNS, csv_values
 from tests import rows
 from tests.forms import hidden
+from tests.meanwhile import meanwhile
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/predictions/prediction/transfer/"
@@ -162,6 +164,19 @@ def test_the_admin_writes_over_no_decision_that_is_newer_than_its_page(client: C
     assert f"Line 2: somebody decided on {row.pk} after this page was shown" in page
     assert "nothing is imported" in page
     assert "2 predictions accepted" in upload(client, content, "import")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("roles")
+def test_the_admin_writes_over_no_decision_that_is_made_at_that_moment(client: Client) -> None:
+    client.force_login(rows.operator())
+    row, otto = rows.prediction(), rows.operator("otto")
+    content, shown = f"id,true_label\n{row.pk},7\n".encode(), hidden(client, PAGE)["as_of"]
+    with meanwhile(partial(row.review, otto, "accepted", 3, expected_version=row.row_version)):
+        page = upload(client, content, "import", shown)
+    assert f"Line 2: somebody decided on {row.pk} after this page was shown" in page
+    row.refresh_from_db()
+    assert (row.true_label, row.reviewed_by) == (3, otto)
 
 
 def test_the_admin_imports_a_file_that_is_sent_twice_once(client: Client) -> None:
