@@ -60,6 +60,8 @@ class Lane:
 
 
 class Worker(ThreadWorker):
+    slot = 0  # its number among those that live; see gunicorn.conf.py
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.waiting: dict[Connection, None] = {}  # for the rest of their request; the oldest first
