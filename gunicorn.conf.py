@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import tempfile
+from itertools import count
 
 # More threads than cores in every worker make all of them slower; set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -15,9 +16,11 @@ except OSError:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import torch
-from prometheus_client import multiprocess
+from gunicorn.arbiter import Arbiter
 
 from mnistsite import settings
+from mnistsite.gthread import Worker
+from predictions.api import metric_files
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -53,9 +56,14 @@ def when_ready(server: object) -> None:
     gc.freeze()
 
 
-def child_exit(server: object, worker: object) -> None:
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined, no-untyped-call]
+def pre_fork(server: Arbiter, worker: Worker) -> None:
+    """The first slot that nobody has: a worker goes on with the figures of one that has ended."""
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next(slot for slot in count(1) if slot not in taken)
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    metric_files.take_slot(worker.slot)
 
 
 def on_exit(server: object) -> None:

@@ -37,7 +37,7 @@ LONG_HEAD = refusal("431 Request Header Fields Too Large", "refused", "The heade
 BUSY = refusal(
     "503 Service Unavailable",
     "busy",
-    "Too many come at this moment; please try again.",
+    "There are too many requests at the moment; please try again.",
     "Retry-After: 2",
 )
 

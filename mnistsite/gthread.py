@@ -31,8 +31,13 @@ from mnistsite.connection import (
     Connection,
 )
 
-MOST_WAITING = 400  # connections whose request is not whole; one more, and the oldest is closed
+# At 1,000 connections gunicorn accepts nobody, not even who asks for /livez. So each kind has a bound, and
+# together they are fewer.
+MOST_WAITING = 300  # connections whose request is not whole; one more, and the oldest is closed
+MOST_SMALL = 200  # requests that a thread has or will have at once; one more is refused
+MOST_LARGE = 50  # that wait for their turn; one more is refused. Fifty pictures take eight seconds.
 MOST_LOGINS = 100  # that wait for their turn; one more is refused
+MOST_KEPT = 200  # connections between two requests; the next answer closes its connection
 MOST_CLOSING = 100  # connections that wait for their client to close too; one more, and the oldest is cut
 SECONDS_TO_CLOSE = 2
 MOST_FREED = 20  # connections that wait are closed at a time where no descriptor is left; the oldest first
@@ -46,20 +51,24 @@ SECONDS_TO_HESITATE = 0.0002  # for each time that its connections have doubled
 
 @dataclass
 class Lane:
-    """Requests of a kind that so many threads take at a time; the others wait, in the order they came."""
+    """Requests of a kind: so many are handed to threads, and so many wait, in the order they came."""
 
-    threads: int
-    most_waiting: float = float("inf")
+    most_taken: int
+    most_waiting: int = 0
     taken: int = 0
     waiting: deque[Connection] = field(default_factory=deque)
 
 
 class Worker(ThreadWorker):
+    slot = 0  # its number among those that live; see gunicorn.conf.py
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.waiting: dict[Connection, None] = {}  # for the rest of their request; the oldest first
         self.closing: dict[Connection, float] = {}  # until then, for their client; the oldest first
-        self.large = Lane(self.cfg.threads // 2)
+        self.max_keepalived = MOST_KEPT
+        self.small = Lane(MOST_SMALL)
+        self.large = Lane(self.cfg.threads // 2, MOST_LARGE)
         self.logins = Lane(1, MOST_LOGINS)
         self.looked_at = 0.0
         self.lacks_descriptors = False
@@ -105,8 +114,6 @@ class Worker(ThreadWorker):
     def accept_one(self, listener: socket.socket) -> None:
         sock, address = listener.accept()
         self.nr_conns += 1
-        if len(self.waiting) >= MOST_WAITING:
-            self.give_up(next(iter(self.waiting)), LATE)
         conn = Connection(self.cfg, sock, address, listener.getsockname())
         conn.see_off = self.see_off
         self.enqueue_req(conn)
@@ -185,8 +192,13 @@ class Worker(ThreadWorker):
         elif conn.length is None and len(conn.received) > MOST_OF_A_HEAD:
             self.give_up(conn, LONG_HEAD)
         elif conn not in self.waiting:
-            self.waiting[conn] = None
-            self.poller.register(conn.sock, EVENT_READ, lambda _: self.receive_more(conn))
+            self.wait_for_more(conn)
+
+    def wait_for_more(self, conn: Connection) -> None:
+        if len(self.waiting) >= MOST_WAITING:
+            self.give_up(next(iter(self.waiting)), LATE)
+        self.waiting[conn] = None
+        self.poller.register(conn.sock, EVENT_READ, lambda _: self.receive_more(conn))
 
     def receive_more(self, conn: Connection) -> None:
         if conn in self.waiting:  # and was not given up since the poller has seen it
@@ -205,21 +217,19 @@ class Worker(ThreadWorker):
         else:
             conn.close()
 
-    def lane(self, conn: Connection) -> Lane | None:
-        """None for what any thread may take."""
-        return self.large if conn.is_large else self.logins if conn.is_login else None
+    def lane(self, conn: Connection) -> Lane:
+        return self.large if conn.is_large else self.logins if conn.is_login else self.small
 
     def hand_over(self, conn: Connection) -> None:
         """To a thread, or to those that wait for one."""
-        if lane := self.lane(conn):
-            if len(lane.waiting) >= lane.most_waiting:
-                self.give_up(conn, BUSY)
-                return
-            if lane.taken >= lane.threads:
-                lane.waiting.append(conn)
-                return
+        lane = self.lane(conn)
+        if lane.taken < lane.most_taken:
             lane.taken += 1
-        super().enqueue_req(conn)
+            super().enqueue_req(conn)
+        elif len(lane.waiting) < lane.most_waiting:
+            lane.waiting.append(conn)
+        else:
+            self.give_up(conn, BUSY)
 
     def handle(self, conn: Connection) -> Any:  # noqa: ANN401
         """In the thread: gunicorn goes on from what has been received."""
@@ -233,10 +243,9 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: Connection, done: "Future[Any]") -> None:
         lane = self.lane(conn)  # before the next request on the same connection
         super().finish_request(conn, done)
-        if lane:
-            lane.taken -= 1
-            if lane.waiting:
-                self.hand_over(lane.waiting.popleft())
+        lane.taken -= 1
+        if lane.waiting:
+            self.hand_over(lane.waiting.popleft())
 
     def murder_pending(self) -> None:
         """gunicorn calls this after every event; a look once a second is enough."""

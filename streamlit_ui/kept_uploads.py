@@ -1,11 +1,15 @@
 """How much a visitor may upload: Streamlit takes any number of files, and keeps all of them in memory.
 
-A session's newest file is what the page shows; older ones go when others come.
+A session's newest file is what the page shows; older ones go when others come. What has come of unfinished
+files lies in memory, or under /tmp, which is memory in a container.
 """
 
 from collections import defaultdict
+from collections.abc import AsyncGenerator
 
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
+from starlette.formparsers import FormParser, MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -13,9 +17,12 @@ KEPT = 2  # files of a session, since the page may be reading the one before
 MOST_FILES = 100  # of a session, ever
 MOST_BYTES = 500_000_000
 MOST_BYTES_OF_ALL = 200_000_000  # kept at a time, of all sessions
+MOST_BYTES_UNDER_WAY = 100_000_000  # of all files that are not whole
 
 _add, _remove = MemoryUploadedFileManager.add_file, MemoryUploadedFileManager.remove_session_files
 _uploaded: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))  # files and bytes of each session
+_parse = {FormParser: FormParser.parse, MultiPartParser: MultiPartParser.parse}
+_under_way: dict[FormParser | MultiPartParser, int] = {}  # bytes of each body
 
 
 def add_file(self: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
@@ -26,9 +33,13 @@ def add_file(self: MemoryUploadedFileManager, session_id: str, file: UploadedFil
         self.remove_file(session_id, old)
     kept = sum(len(each.data) for all_of in list(self.file_storage.values()) for each in all_of.values())
     if kept + len(file.data) > MOST_BYTES_OF_ALL:
-        raise HTTPException(503, "Too many files are being read; please try again.", {"Retry-After": "10"})
+        raise later()
     _uploaded[session_id] = files + 1, size + len(file.data)
     _add(self, session_id, file)
+
+
+def later() -> HTTPException:
+    return HTTPException(503, "Too many files are being read; please try again.", {"Retry-After": "10"})
 
 
 def remove_session_files(self: MemoryUploadedFileManager, session_id: str) -> None:
@@ -36,6 +47,25 @@ def remove_session_files(self: MemoryUploadedFileManager, session_id: str) -> No
     _remove(self, session_id)
 
 
+async def parse(self: FormParser | MultiPartParser) -> FormData:
+    self.stream = count(self, self.stream)
+    try:
+        return await _parse[type(self)](self)  # type: ignore[arg-type]
+    finally:
+        _under_way.pop(self, None)
+
+
+async def count(
+    body: FormParser | MultiPartParser, chunks: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    async for chunk in chunks:
+        if sum(_under_way.values()) + len(chunk) > MOST_BYTES_UNDER_WAY:
+            raise later()
+        _under_way[body] = _under_way.get(body, 0) + len(chunk)
+        yield chunk
+
+
 def install() -> None:
+    FormParser.parse = MultiPartParser.parse = parse  # type: ignore[method-assign,assignment]
     MemoryUploadedFileManager.add_file = add_file  # type: ignore[method-assign]
     MemoryUploadedFileManager.remove_session_files = remove_session_files  # type: ignore[method-assign]

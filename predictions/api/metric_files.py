@@ -2,6 +2,9 @@
 
 They are mapped into memory, where a page that the disk has no room for ends the process (SIGBUS). So room is
 taken by writing before anything is mapped. Where there is none, a process keeps its figures to itself.
+
+The library names a process's files by its number, and keeps them when it ends, since counters must not go
+backwards. Here web processes have slots, and go on with the files of one that has ended.
 """
 
 import logging
@@ -12,6 +15,7 @@ from pathlib import Path
 from prometheus_client import mmap_dict, values
 
 logger = logging.getLogger(__name__)
+_slot: int | None = None
 ROOM = 1 << 18  # bytes: about a thousand figures
 BESIDE_THE_KEY = 28  # bytes of a figure at the most
 
@@ -55,7 +59,7 @@ def take_room(path: Path, size: int) -> None:
     with path.open("ab") as file:
         before = file.tell()
         try:
-            file.write(bytes(size - before))
+            file.write(bytes(max(0, size - before)))
             file.flush()
         except OSError:
             os.truncate(path, before)
@@ -64,6 +68,21 @@ def take_room(path: Path, size: int) -> None:
             raise
 
 
+def take_slot(slot: int | None) -> None:
+    """No other process that lives may have it."""
+    global _slot
+    _slot = slot
+
+
+def owner() -> str:
+    return f"{os.getpid()}" if _slot is None else f"slot{_slot}"
+
+
 def install() -> None:
-    """To be called before the first figure is made: the library looks for the class at each file."""
+    """To be called before the first figure is made: the library looks for the classes at each."""
     values.MmapedDict = Figures  # type: ignore[attr-defined]
+    if values.ValueClass is not values.MutexValue:
+        values.ValueClass = values.MultiProcessValue(owner)  # type: ignore[no-untyped-call]
+
+
+os.register_at_fork(after_in_child=lambda: take_slot(None))  # or a process's child would write into its files

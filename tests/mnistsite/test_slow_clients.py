@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import psutil
+import psycopg
 import pytest
 import requests
+from gunicorn.config import WorkerConnections
 
 from mnistsite import connection, gthread
 from tests.conftest import ONE
@@ -97,6 +99,58 @@ def test_more_idle_clients_than_are_kept_cost_the_oldest_their_connection(produc
     with slow_clients(product.web, gthread.MOST_WAITING + 10, b"", b"") as clients:
         assert requests.get(f"http://127.0.0.1:{product.web}/readyz", timeout=30).status_code == 200
         assert read_all(clients[0]) == b""
+
+
+def test_flood_of_stalled_large_bodies_is_refused_and_keeps_nobody_waiting(product: Product) -> None:
+    site, body = f"http://127.0.0.1:{product.web}", {"strokes": ONE}
+    with slow_clients(product.web, gthread.MOST_LARGE + 60, *SLOW["half of a large body"]) as clients:
+        for _ in range(3):
+            assert seconds(lambda: requests.get(f"{site}/livez", timeout=30), 200) < 1
+            assert seconds(lambda: requests.get(f"{site}/readyz", timeout=30), 200) < 2
+            assert seconds(lambda: requests.post(f"{site}/api/predict", json=body, timeout=30), 201) < 2
+        refused = [read_all(client) for client in clients[-50:]]
+    assert {answer[:13] for answer in refused} == {b"HTTP/1.1 503 "}
+    assert b"\r\nRetry-After: 2\r\n" in refused[0] and b'"busy"' in refused[0]
+
+
+def test_small_requests_that_cannot_be_answered_for_now_are_so_many(product: Product) -> None:
+    """The table that they write to is locked."""
+    body = json.dumps({"strokes": ONE}).encode()
+    request = PREDICT + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    livez = f"http://127.0.0.1:{product.web}/livez"
+    with psycopg.connect(product.database_url()) as database:
+        database.execute("LOCK TABLE predictions_prediction")
+        with slow_clients(product.web, gthread.MOST_SMALL + 60, request, b"") as clients:
+            assert seconds(lambda: requests.get(livez, timeout=30), 200) < 1
+            database.rollback()
+            answers = [read_all(client) for client in clients]
+    assert sum(b'"busy"' in answer for answer in answers) >= 40
+    assert sum(answer.startswith(b"HTTP/1.1 201 ") for answer in answers) >= gthread.MOST_SMALL - 20
+
+
+def test_kept_connections_and_those_whose_next_request_is_not_whole_are_so_many(product: Product) -> None:
+    request = b"GET /admin/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with slow_clients(product.web, gthread.MOST_KEPT + 10, b"", b"") as clients:
+        kept = [ask_for_one(client, request) for client in clients].count(b"keep-alive")
+        assert gthread.MOST_KEPT - 4 <= kept <= gthread.MOST_KEPT + 4  # as many threads may find room at once
+        with slow_clients(product.web, gthread.MOST_WAITING - kept + 10, b"", b"") as others:
+            requests.get(f"http://127.0.0.1:{product.web}/readyz", timeout=30)
+            for client in clients[:kept]:
+                client.sendall(b"G")
+            assert [read_all(other) for other in others[:10]] == [b""] * 10
+
+
+def ask_for_one(client: socket.socket, request: bytes) -> bytes:
+    """What its answer says about the connection."""
+    client.sendall(request)
+    answer = client.recv(100_000)
+    return answer.partition(b"\r\nConnection: ")[2].partition(b"\r\n")[0]
+
+
+def test_all_bounds_together_are_less_than_where_gunicorn_stops_to_accept() -> None:
+    bounds = ("WAITING", "SMALL", "LARGE", "LOGINS", "KEPT", "CLOSING")
+    under_way = 10  # large bodies and logins that a thread has, and what is counted twice for a moment
+    assert sum(getattr(gthread, f"MOST_{kind}") for kind in bounds) + under_way < WorkerConnections.default
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the descriptors of another process")
