@@ -5,7 +5,8 @@ files lies in memory, or under /tmp, which is memory in a container.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -21,7 +22,10 @@ MOST_BYTES_UNDER_WAY = 100_000_000  # of all files that are not whole
 
 _add, _remove = MemoryUploadedFileManager.add_file, MemoryUploadedFileManager.remove_session_files
 _uploaded: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))  # files and bytes of each session
-_parse = {FormParser: FormParser.parse, MultiPartParser: MultiPartParser.parse}
+_parse: dict[type, Callable[[Any], Awaitable[FormData]]] = {
+    FormParser: FormParser.parse,
+    MultiPartParser: MultiPartParser.parse,
+}
 _under_way: dict[FormParser | MultiPartParser, int] = {}  # bytes of each body
 
 
@@ -48,9 +52,10 @@ def remove_session_files(self: MemoryUploadedFileManager, session_id: str) -> No
 
 
 async def parse(self: FormParser | MultiPartParser) -> FormData:
+    """Starlette's own, which keeps what comes until all has come; the proxy cuts it off after 30 seconds."""
     self.stream = count(self, self.stream)
     try:
-        return await _parse[type(self)](self)  # type: ignore[arg-type]
+        return await _parse[type(self)](self)
     finally:
         _under_way.pop(self, None)
 
@@ -66,6 +71,6 @@ async def count(
 
 
 def install() -> None:
-    FormParser.parse = MultiPartParser.parse = parse  # type: ignore[method-assign,assignment]
+    FormParser.parse = MultiPartParser.parse = parse  # type: ignore[method-assign]
     MemoryUploadedFileManager.add_file = add_file  # type: ignore[method-assign]
     MemoryUploadedFileManager.remove_session_files = remove_session_files  # type: ignore[method-assign]

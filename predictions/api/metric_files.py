@@ -82,7 +82,7 @@ def install() -> None:
     """To be called before the first figure is made: the library looks for the classes at each."""
     values.MmapedDict = Figures  # type: ignore[attr-defined]
     if values.ValueClass is not values.MutexValue:
-        values.ValueClass = values.MultiProcessValue(owner)  # type: ignore[no-untyped-call]
+        values.ValueClass = values.MultiProcessValue(owner)
 
 
 os.register_at_fork(after_in_child=lambda: take_slot(None))  # or a process's child would write into its files

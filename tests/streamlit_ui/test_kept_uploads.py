@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.formparsers import FormParser, MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -14,6 +15,8 @@ from streamlit_ui import kept_uploads
 def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryUploadedFileManager]:
     for name in ("add_file", "remove_session_files"):
         monkeypatch.setattr(MemoryUploadedFileManager, name, getattr(MemoryUploadedFileManager, name))
+    for parser in (FormParser, MultiPartParser):
+        monkeypatch.setattr(parser, "parse", parser.parse)
     kept_uploads.install()
     yield MemoryUploadedFileManager("/_stcore/upload_file")
     kept_uploads._uploaded.clear()
