@@ -370,6 +370,6 @@ def test_decision_that_is_made_while_many_are_decided_stands(
     with meanwhile(partial(row.review, otto, "accepted", 7, expected_version=row.row_version)):
         page = client.post(LIST, form | {"as_of": as_of}, follow=True).content.decode()
     assert "1 prediction rejected" in page
-    assert "1 predictions were changed by others meanwhile and left alone" in page
+    assert "1 prediction was changed by others meanwhile and left alone" in page
     row.refresh_from_db()
     assert (row.review_status, row.true_label, row.reviewed_by) == ("accepted", 7, otto)
