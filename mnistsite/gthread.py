@@ -242,9 +242,9 @@ class Worker(ThreadWorker):
 
     def finish_request(self, conn: Connection, done: "Future[Any]") -> None:
         lane = self.lane(conn)  # before the next request on the same connection
-        super().finish_request(conn, done)
         lane.taken -= 1
-        if lane.waiting:
+        super().finish_request(conn, done)  # which may hand the next request over
+        if lane.waiting and lane.taken < lane.most_taken:
             self.hand_over(lane.waiting.popleft())
 
     def murder_pending(self) -> None:

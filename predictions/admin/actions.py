@@ -101,7 +101,7 @@ class ReviewActions(MixinBase):
             self.message_user(request, said, messages.WARNING)
 
     def tell_what_was_left(self, changed: int, drawn: int) -> Iterator[str]:
-        if changed:
+        if changed > 0:  # a drawn row may have been superseded in between, and no lot's any more
             what = pluralize(changed, "prediction was,predictions were")
             yield f"{changed:,} {what} changed by others meanwhile and left alone."
         if drawn:

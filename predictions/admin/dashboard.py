@@ -60,14 +60,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "lesson_kinds": taught.kinds() if taught else [],
         "confusion": confusion(found),
         "reliability": reliability(found),
-        "waiting": at_most(waiting),
-        "conflicts": at_most(conflicts[:COUNTED_ROWS].count()),
+        "waiting": waiting,
+        "conflicts": conflicts[:COUNTED_ROWS].count(),
+        "counted": COUNTED_ROWS,
         "newest": [(row, show.input_uri(row)) for row in newest],
     }
-
-
-def at_most(rows: int) -> str:
-    return f"{show.number(COUNTED_ROWS)}+" if rows >= COUNTED_ROWS else show.number(rows)
 
 
 @dataclass(frozen=True)

@@ -166,16 +166,15 @@ class ReviewQuerySet(models.QuerySet[Row]):
         """As `update`, and tell which rows have got which label. They are locked first: where two decide at
         once, the one who is refused tells nothing."""
         keys = list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-        given: dict[int | None, list[str]] = defaultdict(list)
+        facts = {"review_status": decision["review_status"], "by": by.get_username()}
         for some in in_parts(keys):
             rows = self.model._default_manager.filter(pk__in=some)
             rows.update(**decision)
+            given: dict[int | None, list[str]] = defaultdict(list)
             for key, label in rows.values_list("pk", "true_label"):
                 given[label].append(str(key))
-        facts = {"review_status": decision["review_status"], "by": by.get_username()}
-        for label, rows_of_it in given.items():
-            for some in in_parts(rows_of_it):
-                announce("label", predictions=some, true_label=label, **facts)
+            for label, told in given.items():
+                announce("label", predictions=told, true_label=label, **facts)
         return len(keys)
 
     def free_for(self, user: "Operator") -> Self:

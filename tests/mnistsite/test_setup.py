@@ -60,7 +60,7 @@ def test_account_is_the_one_that_was_asked_for(setup: Any, tmp_path: Path) -> No
 
 def test_name_that_is_somebody_elses_is_said(setup: Any) -> None:
     get_user_model().objects.create_user("admin")
-    with pytest.raises(CommandError, match="'admin' is somebody else's"):
+    with pytest.raises(CommandError, match="'admin' is an ordinary account's name"):
         setup()
     assert not get_user_model().objects.get().is_superuser
 

@@ -18,13 +18,15 @@ TOGETHER = 16  # clients
 def server() -> Iterator[tuple[psutil.Process, int]]:
     """Two web processes, and their port."""
     port = free_port()
-    options = f"-c /dev/null -k mnistsite.gthread.Worker -w 2 --threads 4 -b 127.0.0.1:{port}".split()
+    options = f"-c /dev/null -k mnistsite.gthread.Worker -w 2 --keep-alive 75 -b 127.0.0.1:{port}".split()
     command = [sys.executable, "-m", "gunicorn", *options, "wsgiref.simple_server:demo_app"]
     with subprocess.Popen(command) as process:
         gunicorn = psutil.Process(process.pid)
-        wait_until(lambda: len(gunicorn.children()) == 2)
-        yield gunicorn, port
-        process.terminate()
+        try:
+            wait_until(lambda: len(gunicorn.children()) == 2)
+            yield gunicorn, port
+        finally:
+            process.terminate()
 
 
 def count_clients(gunicorn: psutil.Process, port: int) -> list[int]:
@@ -42,6 +44,8 @@ def test_clients_that_come_together_are_shared(server: tuple[psutil.Process, int
     for _ in range(5):
         with slow_clients(port, TOGETHER, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"") as clients:
             assert {client.recv(12) for client in clients} == {b"HTTP/1.1 200"}
-            uneven += max(count_clients(gunicorn, port)) > 0.7 * TOGETHER
+            shares = count_clients(gunicorn, port)
+            assert sum(shares) == TOGETHER
+            uneven += max(shares) > 0.7 * TOGETHER
         wait_until(lambda: sum(count_clients(gunicorn, port)) == 0)
     assert uneven <= 1

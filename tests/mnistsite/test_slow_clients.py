@@ -103,7 +103,7 @@ def test_more_idle_clients_than_are_kept_cost_the_oldest_their_connection(produc
 
 def test_flood_of_stalled_large_bodies_is_refused_and_keeps_nobody_waiting(product: Product) -> None:
     site, body = f"http://127.0.0.1:{product.web}", {"strokes": ONE}
-    with slow_clients(product.web, gthread.MOST_LARGE + 60, *SLOW["half of a large body"]) as clients:
+    with slow_clients(product.web, gthread.MOST_LARGE + 110, *SLOW["half of a large body"]) as clients:
         for _ in range(3):
             assert seconds(lambda: requests.get(f"{site}/livez", timeout=30), 200) < 1
             assert seconds(lambda: requests.get(f"{site}/readyz", timeout=30), 200) < 2

@@ -18,6 +18,8 @@ SECONDS_TO_TRY = SECONDS_FOR_MANY_ROWS + 60
 
 
 class Command(PlainCommand, migrate.Command):
+    makes_tables = True
+
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         connection = connections[options["database"]]
         with connection.cursor() as cursor:

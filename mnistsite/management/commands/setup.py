@@ -46,7 +46,7 @@ class Command(PlainCommand):
         accounts = get_user_model().objects
         if accounts.filter(username=settings.ADMIN_USERNAME).exists():
             raise CommandError(
-                f"No account is a superuser's, and {settings.ADMIN_USERNAME!r} is somebody else's: run "
+                f"There is no superuser, and {settings.ADMIN_USERNAME!r} is an ordinary account's name: run "
                 "manage.py createsuperuser."
             )
         accounts.create_superuser(

@@ -22,4 +22,4 @@ class Command(PlainCommand):
         if found is None:
             raise CommandError(f"There is no model version {version!r}.")
         count = give_second_reading(found)
-        self.stdout.write(f"{version} reads {count:,} waiting drawing{pluralize(count)} otherwise.")
+        self.stdout.write(f"{version} reads {count:,} waiting drawing{pluralize(count)} differently.")

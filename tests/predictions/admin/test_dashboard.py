@@ -60,7 +60,7 @@ def test_the_page_says_what_waits_and_shows_the_newest(client: Client) -> None:
     rows.prediction(superseded=True)
     reviewed(1, 1)
     context = client.get("/admin/").context
-    assert (context["waiting"], context["conflicts"]) == ("1", "1")
+    assert (context["waiting"], context["conflicts"]) == (1, 1)
     assert [row.pk for row, _ in context["newest"]][-1] == conflict.pk
     assert context["days"][-1].value == 2
 

@@ -21,7 +21,7 @@ def test_rows_on_which_versions_disagree_come_first(version: ModelVersion) -> No
     disputed = rows.prediction(digit=6, model_version=rows.version("old"))
     reviewed = rows.prediction(digit=6, model_version=rows.version("old"))
     reviewed.review(rows.operator(), "accepted", 1, expected_version=reviewed.row_version)
-    assert read_with(version.name) == f"{version} reads 1 waiting drawing otherwise.\n"
+    assert read_with(version.name) == f"{version} reads 1 waiting drawing differently.\n"
     assert dict(Prediction.objects.values_list("pk", "second_reading")) == {
         agreed.pk: 1,
         disputed.pk: 1,
