@@ -62,7 +62,10 @@ def main() -> None:
     )
     parser.add_argument("--damaged", type=int, default=0, metavar="COUNT")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Product(Path(folder), API_WORK="1000000") as product:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Product(Path(folder), API_WORK="1000000", API_MB_A_DAY="1000000") as product,
+    ):
         web = Web(product)
         send_one_by_one(web)
         send_together(web)
