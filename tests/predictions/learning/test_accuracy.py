@@ -37,7 +37,7 @@ def test_only_digits_of_the_random_sample_are_counted_by_version(olive: User) ->
     rows.prediction(model_version=rows.version("v3"))
     found = {key: (figures.right, figures.digits) for key, figures in count().items()}
     assert found == {rows.version().pk: (2, 3), other.pk: (1, 1)}
-    assert next(iter(count().values())).plain == wilson(2, 3)
+    assert count()[rows.version().pk].plain == wilson(2, 3)
 
 
 def test_labels_of_the_uneven_lot_count_for_the_powered_interval_alone(olive: User) -> None:
