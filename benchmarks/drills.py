@@ -22,7 +22,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -35,12 +34,13 @@ import requests
 
 from benchmarks import memory, site
 from benchmarks.drill_load import HEAD, SECONDS_BETWEEN, Stage
+from benchmarks.floods import guess_passwords, send_photographs
 from benchmarks.promotion_load import promote_the_other
 from tests.product import still_running
 from tests.slow_clients import PREDICT, SLOW, slow_clients
 
 DISKS = {"VAR_DIR": "2g", "TMPDIR": "16m"}
-SLOW_CLIENTS, FLOOD = 200, 64  # connections
+SLOW_CLIENTS = 200  # connections
 A_SECOND = 500  # requests, of --seconds, in the drill of memory
 CLIENTS = "FROM pg_stat_activity WHERE backend_type = 'client backend'"
 MORE_MEMORY = 40  # MB, which no web process may take
@@ -141,32 +141,14 @@ def hang_up(stage: Stage) -> str:
     return f"{number} of them"
 
 
-def flood_login(stage: Stage) -> str:
+def flood(stage: Stage, send: Callable[[int, float], Counter[int]]) -> str:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        answers = pool.apply(guess, [stage.product.web, stage.seconds])
+        answers = pool.apply(send, [stage.product.web, stage.seconds])
     before = stage.load.percentile(0.95, 0, stage.began)
     meanwhile = stage.load.percentile(0.95, stage.began, time.monotonic())
     seen = ", ".join(f"{count} answered {status}" for status, count in sorted(answers.items()))
-    assert answers.keys() <= {200, 429, 503}, f"**{seen}**"
+    assert answers.keys() <= {200, 201, 429, 503}, f"**{seen}**"
     return f"95th percentile {1000 * before:.0f} ms before, {1000 * meanwhile:.0f} ms meanwhile; {seen}"
-
-
-def guess(port: int, seconds: float) -> Counter[int]:
-    """Passwords, each from another address and for another account, so that no lock ends it."""
-    url, until = f"http://127.0.0.1:{port}/admin/login/", time.monotonic() + seconds
-
-    def go_on(connection: int) -> list[int]:
-        session, statuses = requests.Session(), list[int]()
-        session.get(url, timeout=60)
-        form = {"csrfmiddlewaretoken": session.cookies["csrftoken"], "password": "wrong"}
-        while time.monotonic() < until:
-            address = f"10.{connection}.{len(statuses) // 250}.{len(statuses) % 250}"
-            filled, header = form | {"username": address}, {"X-Forwarded-For": address}
-            statuses.append(session.post(url, filled, headers=header, timeout=60).status_code)
-        return statuses
-
-    with ThreadPoolExecutor(FLOOD) as pool:
-        return Counter(status for statuses in pool.map(go_on, range(FLOOD)) for status in statuses)
 
 
 def models() -> Any:  # noqa: ANN401
@@ -349,7 +331,8 @@ DRILLS: dict[str, tuple[str, Callable[[Stage], str | None]]] = {
     "idle": ("200 connections that say nothing", partial(be_slow, kind="nothing")),
     "hang-up": ("clients that hang up before the answer", hang_up),
     "stop-database": ("PostgreSQL stopped for half of the time", stop_database),
-    "login": ("64 connections that guess passwords", flood_login),
+    "login": ("64 connections that guess passwords", partial(flood, send=guess_passwords)),
+    "photographs": ("16 connections that send photographs of 1 MB", partial(flood, send=send_photographs)),
     "damaged-weights": ("bits flipped in the active weights", partial(spoil_weights, change=flip_bits)),
     "cut-weights": ("half of the active weights", partial(spoil_weights, change=cut)),
     "nan-weights": (
