@@ -1,6 +1,5 @@
 """The load of `make drills`, and the judge of what it saw: answered is logged, once, as it was answered."""
 
-import base64
 import math
 import os
 import threading
@@ -16,6 +15,7 @@ import psutil
 import psycopg
 import requests
 
+from benchmarks.simulated_people import base64_png
 from tests.product import REPOSITORY, Product
 from training import drawings
 
@@ -83,7 +83,7 @@ def read_drawings() -> list[tuple[int, Body]]:
     bodies: list[tuple[int, Body]] = []
     for digit in range(10):
         strokes = digits.strokes[digits.labels.tolist().index(digit)]
-        picture = base64.b64encode(drawings.draw(strokes, drawings.Hand())).decode()
+        picture = base64_png(drawings.draw(strokes, drawings.Hand()))
         points = [(stroke * 190 + 45).round(1).tolist() for stroke in strokes]
         bodies += [(digit, {"strokes": points}), (digit, {"image": picture})]
     return bodies

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from typing import Any, Self, cast
 
@@ -32,8 +32,9 @@ PIECE = 1_000_000  # bytes read at a time
 LONG = 100_000  # characters of a string in JSON that can only be a picture
 SECONDS_TO_WAIT = 2
 # Small drawings are read one at a time: threads that compute at once hand Python's lock to each other a
-# hundred times in a request, which takes a sixth of its time.
-TURN = threading.Lock()
+# hundred times in a request, which takes a sixth of its time. Large pictures have
+# a turn of their own, and leave half of the processors to visitors who draw.
+TURN, LARGE_TURN = threading.Lock(), threading.Lock()
 
 TOO_LARGE = "A picture's file may have 15 MB, and all that comes with it 1 MB."
 TOO_LARGE_TEXT = "The form's texts have more than 1 MB; send the picture as a file: curl -F image=@photo.jpg"
@@ -102,7 +103,7 @@ def receive(request: HttpRequest) -> Iterator[tuple[PredictIn, AbstractContextMa
             check_size(len(drawing.image), MAX_PICTURE)
             if is_costly(drawing.image):
                 place.take()
-        yield drawing, nullcontext() if place.taken else TURN
+        yield drawing, LARGE_TURN if place.taken else TURN
 
 
 def named(request: HttpRequest, data: Any) -> Any:  # noqa: ANN401

@@ -290,6 +290,8 @@ def test_too_many_large_pictures_wait_and_small_ones_never(
         assert send(client, FILE).status_code == 201
     with bodies.TURN:  # a small drawing is being read
         assert send(client, image).status_code in (201, 422)
+    with bodies.LARGE_TURN:  # and here a large picture
+        assert send(client, FILE).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -305,7 +307,7 @@ def test_place_is_given_back_whatever_comes_of_the_picture(
     assert 503 not in statuses
     assert one_place.acquire(blocking=False)
     one_place.release()
-    assert not bodies.TURN.locked()
+    assert not bodies.TURN.locked() and not bodies.LARGE_TURN.locked()
 
 
 def test_body_that_breaks_off_is_told_so(client: Client, version: ModelVersion) -> None:
