@@ -113,12 +113,15 @@ def _wrong_before(monitor: DriftMonitor) -> float | None:
 
 
 def make_reference(rows: list[Prediction], predictor: "Predictor") -> dict[str, Any]:
-    """The reference as JSON, from drawings that count as ordinary."""
+    """The reference as JSON, from drawings that count as ordinary, read by this very version: another, which
+    may have answered them, is surer or less sure than it."""
     from training.drift import Reference, centres
 
-    digits = np.array([row.digit for row in rows])
-    means = centres(predictor.embed(pictures.stack(row.input for row in rows)), digits)
-    figures = Reference.of(measure(rows, predictor, means)).figures
+    inputs = pictures.stack(row.input for row in rows)
+    probabilities, _ = predictor.probabilities(inputs)
+    means = centres(predictor.embed(inputs), probabilities.argmax(1))
+    read = measure(rows, predictor, means) | {"confidence": probabilities.max(1)}
+    figures = Reference.of(read).figures
     return {
         "drawings": len(rows),
         "centres": means.round(4).tolist(),
