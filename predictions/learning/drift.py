@@ -51,6 +51,9 @@ def _count_reviewed() -> None:
         .values("model_version")
         .annotate(reviewed=Count("pk"), right=Count("pk", filter=Q(true_label=F("digit"))))
     )
+    DriftMonitor.objects.exclude(version__in=[row["model_version"] for row in counts]).update(
+        reviewed=0, reviewed_right=0
+    )
     for row in counts:
         DriftMonitor.objects.filter(version=row["model_version"]).update(
             reviewed=row["reviewed"], reviewed_right=row["right"]
