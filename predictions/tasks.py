@@ -184,12 +184,18 @@ async def retry_stalled(timestamp: int) -> None:
     """Give jobs whose worker has died (it sends a heartbeat every ten seconds) to another worker."""
     for job in await app.job_manager.get_stalled_jobs():
         try:
-            if job.attempts < ATTEMPTS:
+            if job.attempts < most_attempts(job):
                 await app.job_manager.retry_job(job)
             else:
-                await end(job, f"failed: its worker died {ATTEMPTS} times")
+                await end(job, f"failed: its worker died, and it was tried {job.attempts + 1} times")
         except UniqueViolation:
             await end(job, "failed: its worker died, and another waits to do the same")
+
+
+def most_attempts(job: QueuedJob) -> int:
+    """As often as its task is tried where it fails by itself, if it is at all."""
+    strategy = app.tasks[job.task_name].retry_strategy if job.task_name in app.tasks else None
+    return (isinstance(strategy, RetryStrategy) and strategy.max_attempts) or ATTEMPTS
 
 
 async def end(job: QueuedJob, message: str) -> None:

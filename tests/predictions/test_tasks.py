@@ -19,6 +19,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.periodic import PeriodicDeferrer
 
@@ -459,6 +460,21 @@ def test_job_of_a_dead_worker_ends_where_another_waits_to_do_the_same(version: M
     work("timetable")
     assert (reloaded(dead).state, reloaded(waiting).state) == ("failed", "todo")
     assert "another waits" in reloaded(dead).message
+
+
+@pytest.mark.parametrize(("task", "most"), [("do", tasks.ATTEMPTS), ("send_webhook", 7)])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_work_of_a_dead_worker_is_tried_as_often_as_work_that_fails(
+    task: str, most: int, is_last: bool
+) -> None:
+    key = import_string(f"predictions.tasks.{task}").configure(queue="nobody").defer()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', attempts = %s", [most if is_last else most - 1]
+        )
+    tasks.retry_stalled.configure().defer(timestamp=0)
+    work("timetable")
+    assert ProcrastinateJob.objects.get(pk=key).status == ("failed" if is_last else "todo")
 
 
 def test_forgetting_waits_for_a_training_and_a_training_for_it() -> None:
