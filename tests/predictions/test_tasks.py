@@ -308,7 +308,8 @@ def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -
     accepted(version, unique(2), 3)
     tasks.nightly(0)  # this night's work is started already
     assert kinds() == NIGHT
-    finish_all(), nights_pass()
+    finish_all()
+    nights_pass()
     tasks.nightly(0)
     assert kinds() == sorted([*NIGHT, *NIGHT, Job.Kind.TRAIN])
 
