@@ -4,6 +4,7 @@ import hmac
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -11,6 +12,8 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, transaction
+from django.db.models import Max, Min
+from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
@@ -21,9 +24,11 @@ from procrastinate.worker import Worker
 from predictions import own_process
 from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction, webhook
 from predictions.models.job import ReportProgress
+from predictions.models.locks import Lock, hold
 from predictions.models.lost_connection import LOST, connect_again_if_lost, drop_if_lost
 
 SECONDS_BETWEEN_REPORTS = 1.0
+NIGHT = timedelta(hours=2)  # after midnight, UTC
 # A job that takes its worker down with it is not tried for ever.
 ATTEMPTS = 3
 # A worker that is stopped gives its job back to the queue; one whose database goes away tries again.
@@ -106,7 +111,9 @@ def reporter(context: JobContext, job: Job) -> ReportProgress:
     return report
 
 
-@app.periodic(cron="0 2 * * *")
+# Procrastinate passes over what is more than ten minutes late, as on a machine that sleeps at night; what
+# comes every ten minutes comes when a worker starts, too.
+@app.periodic(cron="*/10 * * * *")
 @app.task(
     queue="timetable",
     queueing_lock="nightly",
@@ -114,10 +121,28 @@ def reporter(context: JobContext, job: Job) -> ReportProgress:
     task_middleware=[take_a_sound_connection],
 )
 def nightly(timestamp: int) -> None:
-    """Delete what is too old, forget what was deleted; train when enough new drawings have been reviewed."""
+    """Start the night's work at 02:00 UTC, or where no worker ran then, as soon as one does."""
+    with suppress(AlreadyQueuedError), transaction.atomic():
+        hold(Lock.JOB, Job.Kind.RETENTION)  # two workers may look at once, and only the first starts it
+        if night_is_due(timezone.now()):
+            start_night()
+
+
+def night_is_due(now: datetime) -> bool:
+    """Whether nothing was started since the last 02:00 UTC. A new installation waits for the next one."""
+    last = (now.astimezone(UTC) - NIGHT).replace(hour=0, minute=0, second=0, microsecond=0) + NIGHT
+    nights = Job.objects.filter(kind=Job.Kind.RETENTION, requested_by=None)
+    newest = nights.aggregate(at=Max("requested_at"))["at"]
+    begun = newest or ModelVersion.objects.aggregate(at=Min("created_at"))["at"]
+    return begun is not None and begun < last
+
+
+def start_night() -> None:
+    """Delete what is too old, forget what was deleted; train when enough new drawings have been reviewed.
+    Raises AlreadyQueuedError where the night before still waits."""
     from predictions.learning.pipeline import new_drawings
 
-    start_unless_queued(Job.Kind.RETENTION)
+    Job.objects.start(Job.Kind.RETENTION)
     start_unless_queued(Job.Kind.FORGET)
     active = ModelVersion.objects.active()
     is_replaced = active is not None and active.to_forget_since  # by one that trains on the new drawings too
@@ -159,12 +184,18 @@ async def retry_stalled(timestamp: int) -> None:
     """Give jobs whose worker has died (it sends a heartbeat every ten seconds) to another worker."""
     for job in await app.job_manager.get_stalled_jobs():
         try:
-            if job.attempts < ATTEMPTS:
+            if job.attempts < most_attempts(job):
                 await app.job_manager.retry_job(job)
             else:
-                await end(job, f"failed: its worker died {ATTEMPTS} times")
+                await end(job, f"failed: its worker died, and it was tried {job.attempts + 1} times")
         except UniqueViolation:
             await end(job, "failed: its worker died, and another waits to do the same")
+
+
+def most_attempts(job: QueuedJob) -> int:
+    """As often as its task is tried where it fails by itself, if it is at all."""
+    strategy = app.tasks[job.task_name].retry_strategy if job.task_name in app.tasks else None
+    return (isinstance(strategy, RetryStrategy) and strategy.max_attempts) or ATTEMPTS
 
 
 async def end(job: QueuedJob, message: str) -> None:
@@ -177,10 +208,10 @@ def note(job: QueuedJob, message: str) -> None:
     Job.objects.filter(queued=job.id).update(message=message)
 
 
-@app.periodic(cron="30 2 * * *")
+@app.periodic(cron="*/10 * * * *")
 @app.task(queue="timetable", queueing_lock="forget_timetable")
 async def forget_timetable(timestamp: int) -> None:
-    """The timetable's own jobs leave three rows a minute, webhooks one each; those that people started are
+    """The timetable's own jobs leave 1,872 rows a day, webhooks one each; those that people started are
     kept."""
     for queue in ("timetable", webhook.QUEUE):
         await app.job_manager.delete_old_jobs(

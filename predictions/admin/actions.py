@@ -9,22 +9,17 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from predictions.admin import as_of
+from predictions.admin.as_of import AsOfForm
 from predictions.admin.base import MixinBase
 from predictions.database.base import take_time
 from predictions.models import LABELS, LEFT_TO_QUEUE, Prediction
 
 
-class ConfirmForm(forms.Form):
-    """`as_of` is when the number was shown: rows that come or change after that are left alone."""
-
-    as_of = forms.DateTimeField(widget=forms.HiddenInput)
-
-
-class SetLabelForm(ConfirmForm):
+class SetLabelForm(AsOfForm):
     true_label = forms.TypedChoiceField(choices=LABELS, coerce=int, widget=UnfoldAdminSelectWidget)
 
 
@@ -39,11 +34,11 @@ class ReviewActions(MixinBase):
 
     @admin.action(description="Accept (the visitor's label, else the model's)", permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> HttpResponse | None:
-        return self.ask_first(request, queryset, "accept", "accepted", ConfirmForm)
+        return self.ask_first(request, queryset, "accept", "accepted", AsOfForm)
 
     @admin.action(description="Reject", permissions=["change"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> HttpResponse | None:
-        return self.ask_first(request, queryset, "reject", "rejected", ConfirmForm)
+        return self.ask_first(request, queryset, "reject", "rejected", AsOfForm)
 
     @admin.action(description="Set the true label", permissions=["change"])
     def set_label(self, request: HttpRequest, queryset: QuerySet[Prediction]) -> HttpResponse | None:
@@ -55,12 +50,10 @@ class ReviewActions(MixinBase):
         queryset: QuerySet[Prediction],
         action: str,
         status: str,
-        form_class: type[ConfirmForm],
+        form_class: type[AsOfForm],
     ) -> HttpResponse | None:
         """Ask first; review the rows once the answer is there."""
-        # With its offset: without, an hour of every autumn would be ambiguous.
-        now = timezone.now().isoformat()
-        form = form_class(request.POST if "as_of" in request.POST else None, initial={"as_of": now})
+        form = form_class(request.POST if "as_of" in request.POST else None, initial={"as_of": as_of.now()})
         if not form.is_valid():
             return self.ask(request, queryset, action, form)
         with take_time():
@@ -68,7 +61,7 @@ class ReviewActions(MixinBase):
         return None
 
     def ask(
-        self, request: HttpRequest, queryset: QuerySet[Prediction], action: str, form: ConfirmForm
+        self, request: HttpRequest, queryset: QuerySet[Prediction], action: str, form: AsOfForm
     ) -> HttpResponse:
         count, left = count_without_lots(queryset)
         context = {
@@ -86,14 +79,14 @@ class ReviewActions(MixinBase):
         return render(request, "predictions/confirm_review.html", context)
 
     def review_unchanged(
-        self, request: HttpRequest, queryset: QuerySet[Prediction], status: str, form: ConfirmForm
+        self, request: HttpRequest, queryset: QuerySet[Prediction], status: str, form: AsOfForm
     ) -> None:
-        as_of = form.cleaned_data["as_of"]
-        asked = queryset.filter(created_at__lte=as_of)
+        shown_at = form.cleaned_data["as_of"]
+        asked = queryset.filter(created_at__lte=shown_at)
         selected, left = count_without_lots(asked)
         rows = Prediction.objects.filter(~LEFT_TO_QUEUE, pk__in=asked.order_by().values("pk"))
         # The trace is looked at once; a row again, where whoever was deciding it had to be waited for.
-        unchanged = rows.exclude(changes__at__gt=as_of).exclude(reviewed_at__gt=as_of)
+        unchanged = rows.exclude(changes__at__gt=shown_at).exclude(reviewed_at__gt=shown_at)
         label = form.cleaned_data.get("true_label")
         count = unchanged.review(request.user, status, label, selected_by=Prediction.SelectedBy.LIST)
         self.message_user(request, f"{count:,} prediction{pluralize(count)} {status}.", messages.SUCCESS)

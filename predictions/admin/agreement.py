@@ -1,16 +1,18 @@
 """Agreement: what two operators said of the same drawings, and how often each of them was wrong."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
 from unfold.decorators import display
 
-from predictions.admin import show
+from predictions.admin import as_of, show
+from predictions.admin.as_of import AsOfForm
 from predictions.admin.base import ReadOnlyAdmin
 from predictions.models import BLOBS_OF_PREDICTION, REJECTED, Prediction, SecondOpinion
 from predictions.models.second_opinion import TRUTH
@@ -86,6 +88,7 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401
         counts = count_pairs()
         context = {
+            "as_of": as_of.now(),
             "title": "Agreement between operators",
             "pairs": sum(counts.values()),
             "agreed": alike(counts),
@@ -112,18 +115,26 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="The first is right", permissions=["decide"])
     def follow_first(self, request: HttpRequest, queryset: QuerySet[SecondOpinion]) -> None:
-        self.decide(request, [(opinion.prediction, opinion.first_label) for opinion in queryset])
+        self.decide(request, queryset, lambda opinion: opinion.first_label)
 
     @admin.action(description="The second is right", permissions=["decide"])
     def follow_second(self, request: HttpRequest, queryset: QuerySet[SecondOpinion]) -> None:
-        self.decide(request, [(opinion.prediction, opinion.label) for opinion in queryset])
+        self.decide(request, queryset, lambda opinion: opinion.label)
 
-    def decide(self, request: HttpRequest, decisions: list[tuple[Prediction, int]]) -> None:
-        done = 0
-        for row, said in decisions:
+    def decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[SecondOpinion],
+        right: Callable[[SecondOpinion], int],
+    ) -> None:
+        """An opinion that was given after the page was shown may say something else than the one there."""
+        form, asked, done = AsOfForm(request.POST), queryset.count(), 0
+        if not form.is_valid():
+            raise BadRequest("It is not said when the page was shown.")
+        for opinion in queryset.filter(at__lte=form.cleaned_data["as_of"]):
+            row, said = opinion.prediction, right(opinion)
             unchanged = Prediction.objects.filter(pk=row.pk, row_version=row.row_version)
             decision = ("rejected", None) if said == REJECTED else ("accepted", said)
             done += unchanged.review(request.user, *decision)
-        asked = len(decisions)
         message = f"{show.number(done)} of {show.number(asked)} drawing{pluralize(asked)} decided."
         self.message_user(request, message, messages.SUCCESS)

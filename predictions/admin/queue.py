@@ -54,6 +54,18 @@ class Seen(Schema):
             raise StaleRowError
         return row
 
+    def as_undone_by(self, user: Any) -> Prediction:  # noqa: ANN401
+        """The row, where this very undo stands: its answer got lost, and the page tries again.
+
+        Raises StaleRowError where it does not.
+        """
+        row = self.row()
+        last, *before = row.changes.order_by("-pk")[:2]
+        is_undone = any(last.takes_back(decision) for decision in before) and last.by_id == user.pk
+        if row.row_version != self.row_version + 1 or not is_undone:
+            raise StaleRowError
+        return row
+
 
 class Decision(Seen):
     status: str = Field(pattern="^(accepted|rejected)$")
@@ -165,7 +177,10 @@ def undo(request: HttpRequest) -> JsonResponse:
     """Take the operator's last decision about a row back, and hand the row out again."""
     seen = read(request, Seen)
     row = seen.row()
-    row.undo(request.user, expected_version=seen.row_version)
+    try:
+        row.undo(request.user, expected_version=seen.row_version)
+    except StaleRowError:
+        row = seen.as_undone_by(request.user)
     Prediction.objects.filter(pk=row.pk).renew(request.user)
     return JsonResponse({"row": shown(row)})
 
@@ -184,10 +199,16 @@ def give_opinion(request: HttpRequest) -> JsonResponse:
 
 
 def undo_opinion(request: HttpRequest) -> JsonResponse:
-    """Take the operator's opinion back, and hand the row out again."""
+    """Take the operator's opinion back, and hand the row out again; also where it was taken back already, and
+    the answer got lost."""
     seen = read(request, Seen)
     row = seen.row()
-    SecondOpinion.objects.all().take_back(row, request.user, expected_version=seen.row_version)
+    try:
+        SecondOpinion.objects.all().take_back(row, request.user, expected_version=seen.row_version)
+    except StaleRowError:
+        waiting = Prediction.objects.all().for_second_opinion(request.user)
+        if not waiting.filter(pk=row.pk, row_version=seen.row_version).exists():
+            raise
     Prediction.objects.filter(pk=row.pk).renew(request.user)
     return JsonResponse({"row": shown(row)})
 

@@ -11,10 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from predictions.admin import as_of
+from predictions.admin.as_of import AsOfForm
 from predictions.admin.base import MixinBase
 from predictions.api.errors import ApiError, error
 from predictions.api.keys import check_key
@@ -58,10 +59,7 @@ class Pieces:
             self.rest.close()
 
 
-class ImportForm(forms.Form):
-    """`as_of` is when the page was shown: a decision that somebody has made since is not written over."""
-
-    as_of = forms.DateTimeField(widget=forms.HiddenInput)
+class ImportForm(AsOfForm):
     file = forms.FileField(
         label_suffix="",
         help_text="CSV with the columns id and true_label (0 to 9, 10 for not a digit).",
@@ -121,10 +119,10 @@ class TransferViews(MixinBase):
         may_import = self.has_change_permission(request)
         if not may_export and not may_import:
             raise PermissionDenied
-        form = ImportForm(request.POST or None, request.FILES or None, initial={"as_of": timezone.now()})
+        form = ImportForm(request.POST or None, request.FILES or None, initial={"as_of": as_of.now()})
         plan = None
         if may_import and request.method == "POST" and form.is_valid():
-            shown_from_now_on = ImportForm(initial={"as_of": timezone.now()})
+            shown_from_now_on = ImportForm(initial={"as_of": as_of.now()})
             plan = self.import_file(request, form)
             if plan and not plan.errors and "import" in request.POST:
                 return redirect("admin:predictions_prediction_transfer")
@@ -138,8 +136,8 @@ class TransferViews(MixinBase):
     def import_file(self, request: HttpRequest, form: ImportForm) -> Plan | None:
         """Import the file, or, unless that was asked for, show what it would change."""
         try:
-            as_of, dry_run = form.cleaned_data["as_of"], "import" not in request.POST
-            plan = import_labels(form.text(), request.user, dry_run=dry_run, as_of=as_of)
+            shown_at, dry_run = form.cleaned_data["as_of"], "import" not in request.POST
+            plan = import_labels(form.text(), request.user, dry_run=dry_run, as_of=shown_at)
         except UnicodeDecodeError:
             form.add_error("file", "This is not a text file in UTF-8.")
             return None

@@ -51,6 +51,9 @@ def _count_reviewed() -> None:
         .values("model_version")
         .annotate(reviewed=Count("pk"), right=Count("pk", filter=Q(true_label=F("digit"))))
     )
+    DriftMonitor.objects.exclude(version__in=[row["model_version"] for row in counts]).update(
+        reviewed=0, reviewed_right=0
+    )
     for row in counts:
         DriftMonitor.objects.filter(version=row["model_version"]).update(
             reviewed=row["reviewed"], reviewed_right=row["right"]
@@ -113,12 +116,15 @@ def _wrong_before(monitor: DriftMonitor) -> float | None:
 
 
 def make_reference(rows: list[Prediction], predictor: "Predictor") -> dict[str, Any]:
-    """The reference as JSON, from drawings that count as ordinary."""
+    """The reference as JSON, from drawings that count as ordinary, read by this very version: another, which
+    may have answered them, is surer or less sure than it."""
     from training.drift import Reference, centres
 
-    digits = np.array([row.digit for row in rows])
-    means = centres(predictor.embed(pictures.stack(row.input for row in rows)), digits)
-    figures = Reference.of(measure(rows, predictor, means)).figures
+    inputs = pictures.stack(row.input for row in rows)
+    probabilities, _ = predictor.probabilities(inputs)
+    means = centres(predictor.embed(inputs), probabilities.argmax(1))
+    read = measure(rows, predictor, means) | {"confidence": probabilities.max(1)}
+    figures = Reference.of(read).figures
     return {
         "drawings": len(rows),
         "centres": means.round(4).tolist(),

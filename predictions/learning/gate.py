@@ -5,14 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from predictions.figures import number, per_cent
 from predictions.learning.drawings import reviewed_drawings
 from predictions.learning.lessons import note_lessons
-from predictions.models import LabelDoubt, ModelVersion, Side, SplitRow
+from predictions.models import SIDES, LabelDoubt, ModelVersion, Prediction, Side
 from predictions.models.webhook import announce
 
 if TYPE_CHECKING:
@@ -86,9 +85,11 @@ def decide(
 
 
 def count_new_labels(active: ModelVersion) -> tuple[int, int]:
-    """How many of the labels reviewed since the active version was made are doubted, and of how many."""
-    new = Q(prediction__reviewed_at__gt=active.created_at)
-    return LabelDoubt.objects.open().filter(new).count(), SplitRow.objects.filter(new).count()
+    """How many of the labels that were judged and reviewed since the active version was made are doubted, and
+    of how many; copies are on no side, and not judged."""
+    new = Prediction.objects.all().may_teach().filter(reviewed_at__gt=active.created_at)
+    judged = new.filter(split_row__side__in=SIDES)
+    return LabelDoubt.objects.open().filter(prediction__in=judged).count(), judged.count()
 
 
 def checks_in_words(decision: "Decision | None") -> list[tuple[bool, str, str]]:

@@ -114,6 +114,11 @@ class LabelChange(models.Model):
             return str(self.by)
         return "outside the desk" if self.is_decision else "visitor"
 
+    def takes_back(self, change: "LabelChange") -> bool:
+        """Whether this one led back to what was before that one."""
+        before = change.old_true_label, change.old_review_status
+        return before == (self.true_label, self.review_status)
+
     @property
     def is_decision(self) -> bool:
         """Whether true label or status changed, which can be restored."""

@@ -134,9 +134,10 @@ class ReviewQuerySet(models.QuerySet[Row]):
         return self.reviewable().filter(UNEVEN_SAMPLE).order_by(UNEVEN_PLACE, "pk")
 
     def for_second_opinion(self, by: "Operator") -> Self:
-        """Reviewed rows of both lots that this operator is to read as well, oldest first."""
+        """Reviewed rows of both lots that this operator, who has not decided, is to read, oldest first."""
         once_read = self.filter(FOR_SECOND_OPINION, second_opinion=None)
-        return once_read.exclude(reviewed_by=by).order_by("reviewed_at", "pk")
+        others = once_read.exclude(reviewed_by=by).exclude(changes__by=by)
+        return others.order_by("reviewed_at", "pk")
 
     def review(
         self, by: "Operator", status: str, true_label: int | None = None, *, selected_by: str = ""

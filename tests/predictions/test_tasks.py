@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,9 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.periodic import PeriodicDeferrer
 
 from predictions import own_process, tasks
 from predictions.models import AlreadyQueuedError, Job, ModelVersion, Prediction
@@ -279,25 +281,102 @@ def test_retention_keeps_what_is_accepted_at_that_moment(version: ModelVersion, 
     assert Prediction.objects.get().true_label == 3
 
 
+def nights_pass(begin: timedelta = timedelta(hours=25)) -> None:
+    """As if the night's work, or the installation where there was no night yet, lay so far back."""
+    Job.objects.update(requested_at=timezone.now() - begin)
+    ModelVersion.objects.update(created_at=timezone.now() - begin)
+
+
+def finish_all() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'succeeded'")
+
+
+def kinds() -> list[str]:
+    return sorted(Job.objects.values_list("kind", flat=True))
+
+
+NIGHT = sorted([Job.Kind.RETENTION, Job.Kind.FORGET])
+
+
 def test_night_trains_when_enough_is_new(version: ModelVersion, settings: Any) -> None:
     settings.RETRAIN_AFTER = 2
+    nights_pass()
     accepted(version, unique(1), 3)
     tasks.nightly(0)
-    assert {job.kind for job in Job.objects.all()} == {Job.Kind.RETENTION, Job.Kind.FORGET}
+    assert kinds() == NIGHT
     accepted(version, unique(2), 3)
+    tasks.nightly(0)  # this night's work is started already
+    assert kinds() == NIGHT
+    finish_all()
+    nights_pass()
     tasks.nightly(0)
-    assert {job.kind for job in Job.objects.all()} == {Job.Kind.RETENTION, Job.Kind.FORGET, Job.Kind.TRAIN}
-    tasks.nightly(0)  # all queued already: nothing happens twice
-    assert Job.objects.count() == 3
+    assert kinds() == sorted([*NIGHT, *NIGHT, Job.Kind.TRAIN])
+
+
+def test_night_that_still_waits_is_not_started_again(version: ModelVersion) -> None:
+    nights_pass()
+    tasks.nightly(0)
+    nights_pass()
+    tasks.nightly(0)
+    assert kinds() == NIGHT
+
+
+def test_installation_without_a_night_waits_for_the_next(version: ModelVersion, settings: Any) -> None:
+    settings.RETRAIN_AFTER = 0
+    tasks.nightly(0)
+    assert kinds() == []
+
+
+def test_nothing_is_done_at_night_before_there_is_a_version() -> None:
+    tasks.nightly(0)
+    assert kinds() == []
+
+
+@pytest.mark.parametrize(
+    ("newest", "now", "is_due"),
+    [
+        ("2026-12-01 02:00:01", "2026-12-01 23:59:00", False),
+        ("2026-12-01 02:00:01", "2026-12-02 01:59:59", False),
+        ("2026-12-01 02:00:01", "2026-12-02 02:00:00", True),
+        ("2026-12-01 09:30:00", "2026-12-02 02:00:00", True),  # it came late
+        ("2026-12-01 01:50:00", "2026-12-01 02:00:00", True),
+        ("2026-11-20 02:00:01", "2026-12-01 00:30:00", True),
+    ],
+)
+def test_night_is_due_once_from_two_o_clock_to_two_o_clock(
+    version: ModelVersion, newest: str, now: str, is_due: bool
+) -> None:
+    at, looked = (datetime.fromisoformat(f"{text}+00:00") for text in (newest, now))
+    Job.objects.create(kind=Job.Kind.RETENTION, requested_at=at)
+    assert tasks.night_is_due(looked) == is_due
+
+
+def test_two_workers_start_one_night(version: ModelVersion) -> None:
+    nights_pass()
+    with meanwhile(lambda: tasks.nightly(0)):
+        tasks.nightly(0)
+    assert kinds() == NIGHT
+
+
+def test_a_worker_that_starts_at_any_time_looks_for_what_the_night_missed() -> None:
+    """And for what else the timetable has: Procrastinate passes over what it was too late for."""
+    timetable = {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
+    assert tasks.nightly.name in timetable
+    for minutes in range(0, 24 * 60, 7):
+        started = datetime(2026, 12, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+        due = PeriodicDeferrer(app.periodic_registry).get_previous_tasks(started.timestamp())
+        assert {task.task.name for task, _ in due} == timetable
 
 
 def test_night_does_not_train_beside_a_forgetting_that_trains(version: ModelVersion, settings: Any) -> None:
     settings.RETRAIN_AFTER = 1
+    nights_pass()
     accepted(version, unique(1), 3)
     version.mark_to_forget()
     ModelVersion.objects.filter(pk=version.pk).update(active=True)
     tasks.nightly(0)
-    assert {job.kind for job in Job.objects.all()} == {Job.Kind.RETENTION, Job.Kind.FORGET}
+    assert kinds() == NIGHT
 
 
 @pytest.fixture
@@ -382,6 +461,21 @@ def test_job_of_a_dead_worker_ends_where_another_waits_to_do_the_same(version: M
     work("timetable")
     assert (reloaded(dead).state, reloaded(waiting).state) == ("failed", "todo")
     assert "another waits" in reloaded(dead).message
+
+
+@pytest.mark.parametrize(("task", "most"), [("do", tasks.ATTEMPTS), ("send_webhook", 7)])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_work_of_a_dead_worker_is_tried_as_often_as_work_that_fails(
+    task: str, most: int, is_last: bool
+) -> None:
+    key = import_string(f"predictions.tasks.{task}").configure(queue="nobody").defer()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', attempts = %s", [most if is_last else most - 1]
+        )
+    tasks.retry_stalled.configure().defer(timestamp=0)
+    work("timetable")
+    assert ProcrastinateJob.objects.get(pk=key).status == ("failed" if is_last else "todo")
 
 
 def test_forgetting_waits_for_a_training_and_a_training_for_it() -> None:

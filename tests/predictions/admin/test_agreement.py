@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from predictions.models import Prediction, SecondOpinion
 from tests import rows
+from tests.forms import hidden, submit
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/predictions/secondopinion/"
@@ -58,12 +59,35 @@ def test_a_difference_is_decided_for_either(
     admin: Client, action: str, decided: tuple[str, int | None]
 ) -> None:
     row = read_twice(rows.operator(), 1, rows.operator("otto"), None)
-    page = admin.post(PAGE, {"action": action, "_selected_action": [row.pk]}, follow=True)
+    page = submit(admin, PAGE, action=action, _selected_action=[row.pk])
     assert "1 of 1 drawing decided." in page.content.decode()
     row.refresh_from_db()
     assert (row.review_status, row.true_label, row.selected_by) == (*decided, "random")
     assert row.reviewed_by is not None and row.reviewed_by.username == ("ada")
     assert not SecondOpinion.objects.all().open().exists()
+
+
+def test_an_opinion_that_was_given_after_the_page_was_shown_decides_nothing(admin: Client) -> None:
+    olive, otto = rows.operator(), rows.operator("otto")
+    changed, same = read_twice(olive, 1, otto, 7), read_twice(olive, 1, otto, 7)
+    shown = hidden(admin, PAGE)
+    opinions = SecondOpinion.objects.all()
+    opinions.take_back(changed, otto, expected_version=changed.row_version)
+    opinions.give(changed, otto, 4, expected_version=changed.row_version)
+    chosen = {"action": "follow_second", "_selected_action": [changed.pk, same.pk]}
+    page = admin.post(PAGE, shown | chosen, follow=True)
+    assert "1 of 2 drawings decided." in page.content.decode()
+    labels = dict(Prediction.objects.values_list("pk", "true_label"))
+    assert labels == {changed.pk: 1, same.pk: 7}
+
+
+def test_a_difference_is_not_decided_by_who_does_not_say_when_the_page_was_shown(admin: Client) -> None:
+    row = read_twice(rows.operator(), 1, rows.operator("otto"), 7)
+    chosen = {"action": "follow_second", "_selected_action": [row.pk]}
+    assert admin.post(PAGE, chosen).status_code == 400
+    assert admin.post(PAGE, chosen | {"as_of": "yesterday"}).status_code == 400
+    row.refresh_from_db()
+    assert row.true_label == 1
 
 
 def test_operators_do_not_see_each_others_errors(client: Client) -> None:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -118,6 +119,38 @@ def test_undo_hands_the_row_out_again_as_it_was(desk: Client) -> None:
     assert row.leased_by is not None
 
 
+def test_an_undo_whose_answer_got_lost_may_be_sent_again(desk: Client) -> None:
+    row = rows.prediction()
+    ask(desk, "queue/review/", decision(row))
+    seen = {"id": row.pk, "row_version": row.row_version + 1}
+    first, again = (ask(desk, "queue/undo/", seen)["row"] for _ in range(2))
+    assert first == again
+    assert (first["row_version"], row.changes.count()) == (3, 2)
+
+
+@pytest.mark.parametrize("who", ["olive", "otto"])
+def test_an_undo_of_what_was_decided_otherwise_meanwhile_is_refused(desk: Client, who: str) -> None:
+    """By somebody else, or by the same operator on another page."""
+    row = rows.prediction()
+    ask(desk, "queue/review/", decision(row))
+    seen = {"id": row.pk, "row_version": row.row_version + 1}
+    row.refresh_from_db()
+    other = User.objects.filter(username=who).first() or rows.operator(who)
+    row.review(other, "accepted", 8, expected_version=row.row_version)
+    assert "Their decision stands" in ask(desk, "queue/undo/", seen, status=409)["message"]
+    row.refresh_from_db()
+    assert (row.true_label, row.row_version) == (8, 3)
+
+
+def test_what_somebody_else_took_back_is_not_this_operators_undo(desk: Client) -> None:
+    row = rows.prediction()
+    ask(desk, "queue/review/", decision(row))
+    row.refresh_from_db()
+    seen = {"id": row.pk, "row_version": row.row_version}
+    row.undo(rows.operator("otto"), expected_version=row.row_version)
+    ask(desk, "queue/undo/", seen, status=409)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"id": 1}', b'{"held": "x", "skipped": [], "count": 1}', b"\xff"]
 )
@@ -192,6 +225,9 @@ def test_a_second_opinion_is_stored_beside_the_decision_and_may_be_undone(desk: 
     row.refresh_from_db()
     assert (row.true_label, row.reviewed_by) == (1, otto)
     seen = {"id": row.pk, "row_version": row.row_version}
-    assert ask(desk, "queue/opinion/undo/", seen)["row"]["second"]
-    assert not SecondOpinion.objects.exists()
+    for _ in range(2):
+        assert ask(desk, "queue/opinion/undo/", seen)["row"]["second"]
+        assert not SecondOpinion.objects.exists()
+    SecondOpinion.objects.all().give(row, rows.operator("olga"), 1, expected_version=row.row_version)
     ask(desk, "queue/opinion/undo/", seen, status=409)
+    assert SecondOpinion.objects.get().by.username == "olga"

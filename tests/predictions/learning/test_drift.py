@@ -199,6 +199,7 @@ def test_reviews_that_are_counted_while_drawings_are_compared_are_not_lost(
 
     def count_and_measure(*arguments: Any) -> Figures:
         DriftMonitor.objects.update(reviewed=7, reviewed_right=6)
+        monkeypatch.setattr("predictions.learning.drift._count_reviewed", list)  # would count once more
         return measure(*arguments)
 
     monkeypatch.setattr("predictions.learning.drift.measure", count_and_measure)
@@ -215,7 +216,7 @@ def test_drawings_in_progress_are_not_looked_at(version: ModelVersion, log: Log)
     assert DriftMonitor.objects.get().seen == 0
 
 
-def test_accuracy_on_reviewed_drawings_is_kept(version: ModelVersion) -> None:
+def test_accuracy_on_reviewed_drawings_is_kept(version: ModelVersion, admin_user: User) -> None:
     from tests.drawings import accepted, unique
 
     accepted(version, unique(1), 3)
@@ -223,6 +224,9 @@ def test_accuracy_on_reviewed_drawings_is_kept(version: ModelVersion) -> None:
     accepted(version, unique(3), 10)
     look_for_drift()
     assert DriftMonitor.objects.get().accuracy == 0.5
+    Prediction.objects.all().review(admin_user, "rejected")  # taken back, all of them
+    look_for_drift()
+    assert DriftMonitor.objects.get().accuracy is None
 
 
 @pytest.mark.parametrize("place", [0, 41])

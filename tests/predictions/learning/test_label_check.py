@@ -1,6 +1,7 @@
 """Poisoned labels are found, doubted and kept out; a person's second look settles the doubt."""
 
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from predictions.learning.drawings import reviewed_drawings
+from predictions.learning.gate import count_new_labels
 from predictions.learning.label_check import check_labels, keep
 from predictions.learning.pipeline import fine_tune
 from predictions.models import GateClosedError, LabelDoubt, ModelVersion, Prediction, SplitRow
+from predictions.models.split import side_of
 from tests.drawings import accepted, unique
 from tests.meanwhile import meanwhile
 from tests.predictions.learning.test_pipeline import QUICK, quiet
@@ -128,6 +131,26 @@ def test_drawings_that_are_deleted_during_the_check_fail_no_training(
     fine_tune(quiet, **QUICK)
     connection.check_constraints()
     assert LabelDoubt.objects.filter(pk__in=poisoned[1::2]).exists()
+
+
+def test_the_doubted_are_counted_of_the_labels_that_were_judged(
+    version: ModelVersion, admin_user: User
+) -> None:
+    """Not of copies, nor of what was accepted once, nor of drawings in progress."""
+    train, test = (
+        next(person for person in (UUID(int=number) for number in range(99)) if side_of(person) == side)
+        for side in ("train", "test")
+    )
+    doubted, *others = (accepted(version, unique(number), 3, visitor=train) for number in range(5))
+    for number in range(3):
+        accepted(version, unique(number), 3, visitor=test)
+    SplitRow.objects.assign()
+    assert SplitRow.objects.filter(side="copy").count() == 3
+    LabelDoubt.objects.create(prediction=doubted, label=3, suggestion=8, quality=0.1)
+    assert count_new_labels(version) == (1, 5)
+    Prediction.objects.filter(pk=others[0].pk).review(admin_user, "rejected")
+    Prediction.objects.filter(pk=others[1].pk).update(superseded=True)
+    assert count_new_labels(version) == (1, 3)
 
 
 @pytest.mark.django_db(transaction=True)

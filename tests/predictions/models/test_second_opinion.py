@@ -83,6 +83,21 @@ def test_nobody_gives_an_opinion_twice_or_of_the_own_word_or_of_what_has_changed
         give(row, rows.operator("olga"), 4)
 
 
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_what_an_operator_decided_is_not_theirs_to_read_after_another_has_decided_too(
+    olive: User, otto: User, taken_back: bool
+) -> None:
+    row = once_read(olive, 1)
+    if taken_back:
+        row.undo(olive, expected_version=row.row_version)
+    row.review(otto, "accepted", 1, selected_by="random", expected_version=row.row_version)
+    everything = Prediction.objects.all()
+    assert (everything.waiting(10, olive), everything.queue(olive, 5, [])) == (0, [])
+    with pytest.raises(StaleRowError):
+        give(row, olive, 1)
+    assert everything.queue(rows.operator("olga"), 5, []) == [row]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_give_an_opinion_at_once_the_second_hears_that_the_row_has_changed(
     olive: User, otto: User

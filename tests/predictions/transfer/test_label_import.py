@@ -2,15 +2,18 @@
 
 import io
 import uuid
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
-from predictions.models import Prediction
+from predictions.models import LabelChange, Prediction
 from predictions.transfer.export import CSV_COLUMNS, csv_values
 from tests import rows
 from tests.forms import hidden
@@ -177,6 +180,28 @@ def test_the_admin_writes_over_no_decision_that_is_made_at_that_moment(client: C
     assert f"Line 2: somebody decided on {row.pk} after this page was shown" in page
     row.refresh_from_db()
     assert (row.true_label, row.reviewed_by) == (3, otto)
+
+
+def test_the_admin_imports_in_the_hour_that_happens_twice(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    taken_back = {"old_review_status": "accepted", "old_true_label": 3, "review_status": "pending"}
+    client.force_login(rows.operator())
+    otto = rows.operator("otto")
+    for hour in (0, 1):  # 02:30 in summer time, and again in winter time
+        now = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
+        before, after = rows.prediction(), rows.prediction()
+        for row, minutes in ((before, -20), (after, 20)):
+            at = now + timedelta(minutes=minutes)
+            LabelChange.objects.create(prediction=row, at=at, by=otto, **taken_back)
+        with monkeypatch.context() as patch:
+            patch.setattr(timezone, "now", lambda now=now: now)
+            shown = hidden(client, PAGE)["as_of"]
+        page = upload(client, f"id,true_label\n{after.pk},7\n".encode(), "import", shown)
+        assert f"somebody decided on {after.pk} after this page was shown" in page
+        page = upload(client, f"id,true_label\n{before.pk},7\n".encode(), "import", shown)
+        assert "1 prediction accepted" in page
 
 
 def test_the_admin_imports_a_file_that_is_sent_twice_once(client: Client) -> None:
