@@ -33,13 +33,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def empty_queue(db: None) -> None:
-    """Django empties its own tables only."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
-
-
-@pytest.fixture(autouse=True)
 def same_database(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the processes that are started here: settings name the server's own database, not the test's."""
     parameters = connection.get_connection_params()
