@@ -36,7 +36,7 @@ def test_only_accepted_labels_are_used(version: ModelVersion) -> None:
 
 def test_no_writer_and_no_copy_stands_on_two_sides(version: ModelVersion) -> None:
     random = np.random.default_rng(0)
-    visitors = [uuid4() for _ in range(60)]
+    visitors = [UUID(int=number) for number in range(1, 61)]  # of whom some stand on each side
     for _ in range(600):  # many copies: 200 different inputs
         visitor = visitors[random.integers(60)]
         accepted(version, unique(int(random.integers(200))), 3, visitor=visitor)
