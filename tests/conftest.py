@@ -23,6 +23,7 @@ from PIL import Image, ImageDraw
 from mnistsite import local, login
 from predictions import serving
 from predictions.models import ModelVersion
+from tests import drawings
 from tests.browser import CHROMIUM
 
 # pytest-django has read the settings by now, and connects to nothing before the first test asks for it.
@@ -77,6 +78,11 @@ def fresh_cache() -> None:
             limit.accounts.clear()
             limit.most = 1e12  # a slow machine's tests are not to be refused
             limit.share_at = float("inf")  # tests that share say so; not every test has a database
+
+
+@pytest.fixture(autouse=True)
+def same_drawings() -> None:
+    drawings.begin_anew()
 
 
 @pytest.fixture(autouse=True)
