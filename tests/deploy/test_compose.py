@@ -143,15 +143,16 @@ def test_a_release_removes_old_ones_and_their_images_but_not_the_one_before(
     answers = 'case "$*" in "service ps"*) echo Complete ;; *--format*Replicas*) echo 1/1 ;; esac'
     docker.write_text(f'#!/bin/sh\necho "$*" >> "$0.log"\n{answers}\n')
     docker.chmod(0o755)
-    for number in range(7):
-        folder = tmp_path / "releases" / f"r{number}"
+    releases = [tmp_path / "releases" / f"r{number}" for number in range(7)]
+    for number, folder in enumerate(releases):
         (folder / "deploy").mkdir(parents=True)
         os.utime(folder, (number, number))
+    folder = releases[-1]
     (folder / "secrets").mkdir()
     for name in ("release.env", "secrets/page_secret"):
         (folder / name).touch()
     (folder / ".env").write_text(f"DOMAIN=localhost\nREGISTRY={registry}\n")
-    (tmp_path / "current").symlink_to(tmp_path / "releases" / "r0")
+    (tmp_path / "current").symlink_to(releases[0])
     script = shutil.copy(REPOSITORY / "deploy" / "release", folder / "deploy")
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run([script], env=os.environ | {"PATH": path}, check=True, timeout=60)

@@ -64,7 +64,7 @@ def test_server_that_takes_longer_to_recover_is_waited_for(
     postgres_server.get_server(data_directory).cleanup()
     execute, seconds = postgres_server.pgexec, [0.05]
 
-    def impatient(*command: Any, **how: Any) -> str:
+    def impatient(*command: Any, **how: Any) -> Any:
         return execute(*command, **(how | {"timeout": seconds.pop() if seconds else 10}))
 
     monkeypatch.setattr(postgres_server, "pgexec", impatient)
