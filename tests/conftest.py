@@ -15,6 +15,7 @@ from coverage import Coverage
 from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client, override_settings
 from hypothesis import settings as hypothesis_settings
 from PIL import Image, ImageDraw
@@ -22,6 +23,7 @@ from PIL import Image, ImageDraw
 from mnistsite import local, login
 from predictions import serving
 from predictions.models import ModelVersion
+from tests import drawings
 from tests.browser import CHROMIUM
 
 # pytest-django has read the settings by now, and connects to nothing before the first test asks for it.
@@ -79,11 +81,30 @@ def fresh_cache() -> None:
 
 
 @pytest.fixture(autouse=True)
+def same_drawings() -> None:
+    drawings.begin_anew()
+
+
+@pytest.fixture(autouse=True)
 def own_main_module() -> Iterator[None]:
     """Streamlit runs the page as the main module; processes that a later test starts would run it again."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Django empties its own tables alone after a test that commits; what such a test has queued goes too."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if not commits and not {"transactional_db", "live_server"} & set(request.fixturenames):
+        yield
+        return
+    request.getfixturevalue("transactional_db")  # so that it is still there afterwards
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 
 
 @pytest.fixture

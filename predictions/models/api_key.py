@@ -62,7 +62,7 @@ class ApiKey(models.Model):
 
     def note_use(self) -> None:
         """The day, at most once a day."""
-        today = timezone.now().date()
+        today = timezone.localdate()
         if self.last_used != today:
             ApiKey.objects.filter(pk=self.pk).update(last_used=today)
             self.last_used = today

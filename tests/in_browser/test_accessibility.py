@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, ViewportSize, expect
@@ -141,8 +140,6 @@ def something_of_everything() -> tuple[dict[str, Any], str]:
     for status in ("accepted", "rejected"):
         reviewed = rows.prediction(digit=5)
         reviewed.review(admin, status, expected_version=reviewed.row_version)
-    with connection.cursor() as cursor:  # which is not emptied with Django's own tables
-        cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
     job = Job.objects.start(Job.Kind.TRAIN, admin)
     client = Client()
     client.force_login(admin)

@@ -277,7 +277,7 @@ def test_strokes_drawn_before_the_pad_is_empty_are_the_next_drawing(
     hang(product.page_processes(), False)
     wait_for_answer(page, labelled)
     expect(page.locator(".st-key-feedback")).to_contain_text("Take the 7 back")
-    page.wait_for_timeout(1000)
+    wait_for_strokes(product, page, 2)
     finished = [row for row in rows(product, page) if not row["superseded"]]
     assert [(row["user_label"], len(row["strokes"])) for row in finished] == [(7, 1), (None, 2)]
 

@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -54,6 +55,42 @@ def test_server_that_runs_keeps_its_lock(data_directory: Path) -> None:
     before = lock.read_text()
     embedded_postgres._disown_zombie(lock)
     assert lock.read_text() == before
+
+
+def test_server_that_takes_longer_to_recover_is_waited_for(
+    data_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time that the package waits for it is over before it can be ready."""
+    postgres_server.get_server(data_directory).cleanup()
+    execute, seconds = postgres_server.pgexec, [0.05]
+
+    def impatient(*command: Any, **how: Any) -> Any:
+        return execute(*command, **(how | {"timeout": seconds.pop() if seconds else 10}))
+
+    monkeypatch.setattr(postgres_server, "pgexec", impatient)
+    url = embedded_postgres.database_url(data_directory)
+    assert not seconds
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_server_that_still_recovers_is_as_good_as_started(data_directory: Path) -> None:
+    lock = data_directory / "postmaster.pid"
+    lock.write_text(lock.read_text().replace("ready   ", "starting"))
+    embedded_postgres.start_again()
+    assert embedded_postgres.ended() == ""
+
+
+def test_server_that_is_gone_and_has_left_half_a_lock_is_not_started(data_directory: Path) -> None:
+    lock, server = data_directory / "postmaster.pid", embedded_postgres._server.get_postmaster_info().process
+    children = server.children()
+    server.kill()
+    psutil.wait_procs(children, timeout=30)  # they end after it
+    lock.write_text("12\n")
+    with pytest.raises(OSError, match="ended by itself"):
+        embedded_postgres.start_again()
+    lock.unlink()
+    embedded_postgres.start_again()
 
 
 @pytest.mark.parametrize("left", [None, "", "12\n", "x\ny\nz\n5432\n/tmp\n"])

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,9 @@ def test_database_that_starts_later_is_waited_for(empty_database: str, tmp_path:
     ) as setting_up:
         assert setting_up.stdout
         assert setting_up.stdout.readline().startswith("Waiting for the database")
+        time.sleep(1)  # many looks
         (tmp_path / "later").symlink_to(folder)
-        assert "installed and active" in setting_up.stdout.read()
+        printed = setting_up.stdout.read()
+        assert "installed and active" in printed
+        assert "Waiting for the database" not in printed
     assert setting_up.returncode == 0

@@ -38,14 +38,15 @@ def count_clients(gunicorn: psutil.Process, port: int) -> list[int]:
 
 
 def test_clients_that_come_together_are_shared(server: tuple[psutil.Process, int]) -> None:
-    """Of five rounds one may go wrong on a busy machine, where a process may wake late."""
+    """Of five rounds one may go wrong on a busy machine, where a process may wake late. One before them does
+    not count: the second process may still be starting."""
     gunicorn, port = server
-    uneven = 0
-    for _ in range(5):
+    uneven = []
+    for _ in range(6):
         with slow_clients(port, TOGETHER, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"") as clients:
             assert {client.recv(12) for client in clients} == {b"HTTP/1.1 200"}
             shares = count_clients(gunicorn, port)
             assert sum(shares) == TOGETHER
-            uneven += max(shares) > 0.7 * TOGETHER
+            uneven.append(max(shares) > 0.7 * TOGETHER)
         wait_until(lambda: sum(count_clients(gunicorn, port)) == 0)
-    assert uneven <= 1
+    assert sum(uneven[1:]) <= 1

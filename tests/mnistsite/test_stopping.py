@@ -25,7 +25,8 @@ def ask(port: int) -> str:
 
 
 def test_no_request_is_dropped_while_the_server_stops(tmp_path: Path) -> None:
-    """The proxy sends a request on to another server where it was refused, and only there."""
+    """The proxy sends a request on to another server where it was refused, and only there. Between
+    the last process's last look and the closing of its port the system may take one more, whom it resets."""
     seen: Counter[str] = Counter()
     with Product(tmp_path, WEB_WORKERS="2", API_WORK="1000000") as product, requests.Session() as visitor:
         kept_open = visitor.get(f"http://127.0.0.1:{product.web}/api/model", timeout=60)
@@ -37,6 +38,7 @@ def test_no_request_is_dropped_while_the_server_stops(tmp_path: Path) -> None:
         for thread in asking:
             thread.join()
     assert kept_open.status_code == 200
+    assert seen.pop("ConnectionResetError", 0) <= 1
     assert set(seen) == {"200", "ConnectionRefusedError"}
 
 

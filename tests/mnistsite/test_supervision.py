@@ -1,10 +1,13 @@
 """Processes that end by themselves are started again; a killed launcher's are ended by the next."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -12,6 +15,7 @@ import requests
 from django.core.management.base import CommandError
 
 from mnistsite import supervision
+from mnistsite.management.commands import serve
 from tests.product import Product, still_running
 from tests.waiting import wait_until
 
@@ -76,6 +80,20 @@ def test_one_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPat
     part = supervision.Part("The page", start, lambda: "ended")
     supervision.keep_running([part], stopped, said.append)
     assert said[1] == "The page could not be started: no room. It is started again."
+
+
+def test_child_that_cannot_be_noted_is_kept(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The folder for the note can't be made, as on a full disk."""
+    (tmp_path / "var").touch()
+    settings.VAR_DIR = tmp_path / "var"
+    monkeypatch.setattr(serve, "commands", lambda _: {"The worker": [sys.executable, "-c", "input()"]})
+    children: serve.Children = {}
+    serve.parts(children, 1, 2)[-1].start()
+    os.kill(children["The worker"].pid, signal.SIGTERM)
+    assert children["The worker"].wait() == -signal.SIGTERM
+    assert "could not be noted" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("left", [None, "", "[[1", "{}", "[[12, 1.5]]"])

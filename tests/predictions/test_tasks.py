@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import numpy as np
+import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -32,13 +32,6 @@ from tests.waiting import wait_until
 
 # The worker has connections of its own: it sees what is committed, so nothing here runs in a transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def empty_queue(db: None) -> None:
-    """Django empties its own tables only."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 
 
 @pytest.fixture(autouse=True)
@@ -404,30 +397,30 @@ def notice_the_dead() -> None:
 
 
 def test_job_of_a_killed_worker_is_done_by_another(version: ModelVersion, worker_process: Any) -> None:
-    inputs = np.random.default_rng(0).integers(0, 256, (6_000, 784), np.uint8)
-    rows = [
-        Prediction(
-            model_version=version,
-            input=image.tobytes(),
-            digit=1,
-            confidence=0.9,
-            probabilities=[0.1] * 10,
-            latency_ms=1,
-        )
-        for image in inputs
-    ]
-    Prediction.objects.bulk_create(rows)
+    """The log is locked, so that the first is still at work when it is killed, however fast it is."""
+    for number in range(30):
+        logged(version, unique(number), 1)
     job = Job.objects.start(Job.Kind.REPLAY, version=version.name)
-    first = worker_process()
-    wait_until(lambda: reloaded(job).progress > 0)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    assert (reloaded(job).state, reloaded(job).result) == ("doing", None)
+    with psycopg.connect(os.environ["DATABASE_URL"]) as another:
+        another.execute("LOCK TABLE predictions_prediction")
+        first = worker_process()
+        wait_until(waits_for_a_lock)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        assert (reloaded(job).state, reloaded(job).result) == ("doing", None)
     notice_the_dead()
     worker_process()
     wait_until(lambda: reloaded(job).state == "succeeded")
-    assert result_of(job)["rows"] == 6_000
+    assert result_of(job)["rows"] == 30
     assert attempt(job) == ("succeeded", 2)
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks WHERE relation = 'predictions_prediction'::regclass AND NOT granted"
+        )
+        return cursor.fetchone() is not None
 
 
 def test_a_killed_training_leaves_no_half_version_and_is_done_by_another_worker(

@@ -69,12 +69,6 @@ def queued() -> list[dict[str, Any]]:
     return [json.loads(job.args["body"]) for job in jobs]
 
 
-def empty_the_queue() -> None:
-    """Of what earlier tests have committed there."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
-
-
 def test_without_an_address_nothing_is_queued() -> None:
     announce("label")
     assert queued() == []
@@ -122,7 +116,6 @@ def test_each_of_many_labels_is_told_as_it_was_stored(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_decide_at_once_only_the_decision_that_stands_is_told(receiver: Receiver) -> None:
-    empty_the_queue()
     row, olive, otto = rows.prediction(), rows.operator(), rows.operator("otto")
     seen = Prediction.objects.get(pk=row.pk)
     first = partial(row.review, olive, "accepted", 7, expected_version=row.row_version)
@@ -195,7 +188,6 @@ def test_what_is_not_taken_is_sent_again_after_growing_pauses(receiver: Receiver
 def test_the_worker_sends_what_is_queued_until_it_is_taken(receiver: Receiver) -> None:
     from tests.predictions.test_tasks import work
 
-    empty_the_queue()
     receiver.statuses = [503]
     announce("drift", figure="ink")
     work("webhooks")
@@ -220,7 +212,6 @@ def test_no_log_holds_more_of_an_address_than_its_host(
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         port = receiver.server_port if answers else nobody.getsockname()[1]
         settings.WEBHOOK_URLS = [f"http://ada:pass-word@127.0.0.1:{port}/services/team/s3cret?key=s3cret"]
-        empty_the_queue()
         with connection.cursor() as cursor:
             announce("drift", figure="ink")
             cursor.execute("UPDATE procrastinate_jobs SET attempts = 7")  # this failure is the last

@@ -175,7 +175,11 @@ def parts(children: Children, web_port: int, ui_port: int) -> list[supervision.P
 
 
 def note(children: Children) -> None:
-    supervision.note_processes(settings.VAR_DIR / PROCESSES, [child.pid for child in children.values()])
+    """On a full disk a run goes on without; only the next one can't end what this one leaves when killed."""
+    try:
+        supervision.note_processes(settings.VAR_DIR / PROCESSES, [child.pid for child in children.values()])
+    except OSError as problem:
+        sys.stderr.write(f"The processes could not be noted: {problem}\n")
 
 
 def check_alive(children: Children) -> None:

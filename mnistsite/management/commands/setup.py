@@ -15,6 +15,7 @@ from predictions.management.plain import PlainCommand
 from predictions.models import ModelVersion
 
 SECONDS_TO_WAIT = 60
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class Command(PlainCommand):
@@ -33,14 +34,17 @@ class Command(PlainCommand):
 
     def wait_for_database(self) -> None:
         """One that starts anew, or recovers, on a busy machine, may be away for a while."""
-        deadline = time.monotonic() + SECONDS_TO_WAIT
+        deadline, said = time.monotonic() + SECONDS_TO_WAIT, ""
         while True:
             try:
                 return connection.ensure_connection()
             except OperationalError as problem:
                 if time.monotonic() > deadline:
                     raise
-                self.stdout.write(f"Waiting for the database: {problem}")
+                if said != str(problem):
+                    said = str(problem)
+                    self.stdout.write(f"Waiting for the database: {said}")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def make_admin(self) -> None:
         accounts = get_user_model().objects

@@ -62,7 +62,7 @@ def test_the_page_says_what_waits_and_shows_the_newest(client: Client) -> None:
     context = client.get("/admin/").context
     assert (context["waiting"], context["conflicts"]) == (1, 1)
     assert [row.pk for row, _ in context["newest"]][-1] == conflict.pk
-    assert context["days"][-1].value == 2
+    assert sum(day.value for day in context["days"][-2:]) == 2  # midnight may have passed
 
 
 def test_what_waits_leads_to_the_queue_whoever_may_review(client: Client) -> None:

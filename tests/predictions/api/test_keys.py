@@ -1,6 +1,5 @@
 """Keys of machines: what each may do, who needs one, and what is left of it in the database."""
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -116,11 +115,24 @@ def test_key_is_looked_up_now_and_then_and_its_use_noted_once_a_day(
     client: Client, django_assert_num_queries: Any
 ) -> None:
     token = make("predict")
+    before = timezone.localdate()
     predict(client, **bearer(token))
     key = ApiKey.objects.get()
-    assert key.last_used == timezone.now().date() == date.today()
+    assert key.last_used and before <= key.last_used <= timezone.localdate()
     with django_assert_num_queries(0):
         assert keys.find(token) == key
+
+
+@pytest.mark.parametrize(
+    "zone", ["Pacific/Kiritimati", "Etc/GMT+12"]
+)  # of which one has another day than UTC
+def test_day_of_a_keys_use_is_the_operators(db: None, zone: str) -> None:
+    make("predict")
+    key = ApiKey.objects.get()
+    with timezone.override(zone):
+        before = timezone.localdate()
+        key.note_use()
+        assert key.last_used and before <= key.last_used <= timezone.localdate()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -155,10 +155,10 @@ def test_costly_request_counts_more_than_a_cheap_one(post: Post, client: Client)
         return rate.work.accounts[address].unshared
 
     post("predict", {"strokes": ONE})  # loads the model
-    client.get("/api/model", REMOTE_ADDR="192.0.2.7")
-    started = time.thread_time()
-    body = {"image": png(ONE)}
-    client.post("/api/predict", body, content_type="application/json", REMOTE_ADDR="192.0.2.8")
+    body, started = {"image": png(ONE)}, time.thread_time()
+    for _ in range(5):  # one alone may have had to collect garbage
+        client.get("/api/model", REMOTE_ADDR="192.0.2.7")
+        client.post("/api/predict", body, content_type="application/json", REMOTE_ADDR="192.0.2.8")
     assert 0 < spent("192.0.2.7") < spent("192.0.2.8") <= 1000 * (time.thread_time() - started)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 import pgtrigger
@@ -33,7 +33,7 @@ from predictions.models.locks import Lock, numbers
 from predictions.models.split import side_of
 from predictions.pictures import stack
 from tests import samples
-from tests.drawings import accepted, logged
+from tests.drawings import accepted, logged, visitor_on
 from training import dataset, recipe
 from training.dataset import Mnist
 from training.finetune import FineTuning
@@ -172,10 +172,6 @@ def touch_up(image: np.ndarray) -> np.ndarray:
     near = image.copy()
     near[0, :3] = 40
     return near
-
-
-def visitor_on(side: str) -> UUID:
-    return next(visitor for visitor in iter(uuid4, None) if side_of(visitor) == side)
 
 
 @both_ways
