@@ -60,11 +60,11 @@ class Seen(Schema):
         Raises StaleRowError where it does not.
         """
         row = self.row()
-        last, *before = row.changes.order_by("-pk")[:2]
-        is_undone = any(last.takes_back(decision) for decision in before) and last.by_id == user.pk
-        if row.row_version != self.row_version + 1 or not is_undone:
-            raise StaleRowError
-        return row
+        is_next = row.row_version == self.row_version + 1
+        match list(row.changes.order_by("-pk")[:2]):
+            case [last, decision] if is_next and last.by_id == user.pk and last.takes_back(decision):
+                return row
+        raise StaleRowError
 
 
 class Decision(Seen):

@@ -151,6 +151,11 @@ def test_what_somebody_else_took_back_is_not_this_operators_undo(desk: Client) -
     ask(desk, "queue/undo/", seen, status=409)
 
 
+def test_undo_of_what_nobody_decided_is_refused(desk: Client) -> None:
+    for row_version in (0, 7):
+        ask(desk, "queue/undo/", {"id": rows.prediction().pk, "row_version": row_version}, status=409)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"id": 1}', b'{"held": "x", "skipped": [], "count": 1}', b"\xff"]
 )
