@@ -152,8 +152,10 @@ def test_what_somebody_else_took_back_is_not_this_operators_undo(desk: Client) -
 
 
 def test_undo_of_what_nobody_decided_is_refused(desk: Client) -> None:
+    row = rows.prediction()
+    row.claim(7)
     for row_version in (0, 7):
-        ask(desk, "queue/undo/", {"id": rows.prediction().pk, "row_version": row_version}, status=409)
+        ask(desk, "queue/undo/", {"id": row.pk, "row_version": row_version}, status=409)
 
 
 @pytest.mark.parametrize(
