@@ -34,7 +34,7 @@ import requests
 
 from benchmarks import memory, site
 from benchmarks.drill_load import HEAD, SECONDS_BETWEEN, Stage
-from benchmarks.floods import guess_passwords, send_photographs
+from benchmarks.floods import guess_passwords, send_costly_files, send_photographs
 from benchmarks.promotion_load import promote_the_other
 from tests.product import still_running
 from tests.slow_clients import PREDICT, SLOW, slow_clients
@@ -333,6 +333,7 @@ DRILLS: dict[str, tuple[str, Callable[[Stage], str | None]]] = {
     "stop-database": ("PostgreSQL stopped for half of the time", stop_database),
     "login": ("64 connections that guess passwords", partial(flood, send=guess_passwords)),
     "photographs": ("16 connections that send photographs of 1 MB", partial(flood, send=send_photographs)),
+    "costly-files": ("16 that send small files of 12 megapixels", partial(flood, send=send_costly_files)),
     "damaged-weights": ("bits flipped in the active weights", partial(spoil_weights, change=flip_bits)),
     "cut-weights": ("half of the active weights", partial(spoil_weights, change=cut)),
     "nan-weights": (

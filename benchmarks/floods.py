@@ -39,8 +39,8 @@ def guess_passwords(port: int, seconds: float) -> Counter[int]:
     url = f"http://127.0.0.1:{port}/admin/login/"
 
     def guess(session: requests.Session, address: str) -> int:
-        if "csrftoken" not in session.cookies:
-            session.get(url, timeout=60)
+        if "csrftoken" not in session.cookies and not (page := session.get(url, timeout=60)).ok:
+            return page.status_code
         form = {"csrfmiddlewaretoken": session.cookies["csrftoken"], "password": "wrong", "username": address}
         return session.post(url, form, headers={"X-Forwarded-For": address}, timeout=60).status_code
 
@@ -54,6 +54,20 @@ def send_photographs(port: int, seconds: float) -> Counter[int]:
     def send(session: requests.Session, address: str) -> int:
         headers = {"X-Forwarded-For": address, "Content-Type": "image/jpeg"}
         return session.post(url, photograph, headers=headers, timeout=60).status_code
+
+    return go_on(PHOTOGRAPHERS, seconds, send)
+
+
+def send_costly_files(port: int, seconds: float) -> Counter[int]:
+    """Of 12 megapixels, and small enough that they come as drawings do."""
+    url, file = f"http://127.0.0.1:{port}/api/predict", io.BytesIO()
+    page = Image.new("L", TWELVE_MEGAPIXELS, 255)
+    page.paste(0, (1900, 1000, 2100, 2000))
+    page.save(file, "PNG")
+
+    def send(session: requests.Session, address: str) -> int:
+        headers = {"X-Forwarded-For": address, "Content-Type": "image/png"}
+        return session.post(url, file.getvalue(), headers=headers, timeout=60).status_code
 
     return go_on(PHOTOGRAPHERS, seconds, send)
 

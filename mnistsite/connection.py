@@ -8,7 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from gunicorn.workers.gthread import TConn
 
-from mnistsite.handler import SECONDS_FOR_A_BODY, WATCHED
+from mnistsite import settings
+from mnistsite.handler import SECONDS_FOR_A_BODY
 
 SECONDS_FOR_A_HEAD = 10  # as the proxy gives it
 MOST_OF_A_HEAD = 32_768  # bytes; as the proxy takes
@@ -69,7 +70,7 @@ class Connection(TConn):
         stated = LENGTH.search(head)
         body = int(stated[1]) if stated else 0
         self.length = len(head) + 2 + body
-        self.is_large = body > WATCHED or UNKNOWN.search(head) is not None
+        self.is_large = body > settings.WATCHED or UNKNOWN.search(head) is not None
         # However it is written; who has it elsewhere in a request waits as well.
         self.is_login = head.startswith(b"POST ") and LOGIN in unquote_to_bytes(head.partition(b"\r\n")[0])
         self.deadline += SECONDS_FOR_A_BODY - SECONDS_FOR_A_HEAD

@@ -82,18 +82,23 @@ def start_again() -> None:
 
 def _started(data_directory: Path) -> Any:  # noqa: ANN401
     """The package gives a server ten seconds to become ready. After a crash it may need more, and goes on."""
-    server, deadline = (
-        postgres_server.get_server(data_directory, start=False),
-        time.monotonic() + SECONDS_TO_RECOVER,
-    )
+    server = postgres_server.get_server(data_directory, start=False)
+    deadline = time.monotonic() + SECONDS_TO_RECOVER
     while True:
         try:
             server.start()
             return server
         except (AssertionError, subprocess.TimeoutExpired):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not _is_held(data_directory / "postmaster.pid"):
                 raise
         time.sleep(0.2)
+
+
+def _is_held(lock: Path) -> bool:
+    """By a process that lives, ready or not."""
+    with suppress(OSError, ValueError):
+        return psutil.pid_exists(int(lock.read_text().partition("\n")[0]))
+    return False
 
 
 def _recover_quickly(settings: Path) -> None:

@@ -35,7 +35,7 @@ from mnistsite.connection import (
 # together they are fewer.
 MOST_WAITING = 300  # connections whose request is not whole; one more, and the oldest is closed
 MOST_SMALL = 200  # requests that a thread has or will have at once; one more is refused
-MOST_LARGE = 50  # that wait for their turn; one more is refused. Fifty pictures take eight seconds.
+MOST_LARGE = 50  # that wait for their turn; one more is refused. Fifty pictures take up to twenty seconds.
 MOST_LOGINS = 100  # that wait for their turn; one more is refused
 MOST_KEPT = 200  # connections between two requests; the next answer closes its connection
 MOST_CLOSING = 100  # connections that wait for their client to close too; one more, and the oldest is cut

@@ -11,10 +11,9 @@ from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
 from django.http.response import HttpResponseBase
 
+from mnistsite import settings
+
 SECONDS_FOR_A_BODY = 30  # as the proxy gives it
-WATCHED = (
-    100_000  # bytes; a smaller body is there before a thread begins, unless its client waits to be asked
-)
 MOST_TO_DISCARD = 50_000_000  # bytes; the proxy refuses larger bodies
 PIECE = 1_000_000  # bytes read at a time
 
@@ -47,7 +46,7 @@ class Handler(WSGIHandler):
         length = sys.maxsize if is_chunked(environ) else int(environ.get("CONTENT_LENGTH") or 0)
         if not length:
             return super().__call__(environ, start_response)
-        is_received_here = length > WATCHED or "HTTP_EXPECT" in environ
+        is_received_here = length > settings.WATCHED or "HTTP_EXPECT" in environ
         with cut_off_late(environ.get("gunicorn.socket") if is_received_here else None):
             response = super().__call__(environ, start_response)
             discard(environ["wsgi.input"])

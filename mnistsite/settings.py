@@ -190,6 +190,8 @@ X_FRAME_OPTIONS = "DENY"
 
 # The largest body, in bytes, save for pictures: see predictions/api/bodies.py.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+# Bytes; a smaller body is there before a thread begins, unless its client waits to be asked.
+WATCHED = 100_000
 # So many pictures that are large, or costly to decode, may one web process have at a time: 60 MB for each.
 LARGE_AT_ONCE = env.int("LARGE_AT_ONCE", 2, validate=validate.Range(min=1))
 # So many milliseconds of a processor may one address take each second, of all web processes together; behind

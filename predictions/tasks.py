@@ -122,28 +122,34 @@ def reporter(context: JobContext, job: Job) -> ReportProgress:
 )
 def nightly(timestamp: int) -> None:
     """Start the night's work at 02:00 UTC, or where no worker ran then, as soon as one does."""
-    with suppress(AlreadyQueuedError), transaction.atomic():
-        hold(Lock.JOB, Job.Kind.RETENTION)  # two workers may look at once, and only the first starts it
-        if night_is_due(timezone.now()):
-            start_night()
+    if begin_night(timezone.now()):
+        train_if_due()
+
+
+@transaction.atomic
+def begin_night(now: datetime) -> bool:
+    """Delete what is too old, forget what was deleted; False where this night's work has begun already."""
+    hold(Lock.JOB, Job.Kind.RETENTION)  # two workers may look at once, and only the first begins
+    if not night_is_due(now):
+        return False
+    for kind in (Job.Kind.RETENTION, Job.Kind.FORGET):
+        start_unless_queued(kind)
+    return True
 
 
 def night_is_due(now: datetime) -> bool:
     """Whether nothing was started since the last 02:00 UTC. A new installation waits for the next one."""
     last = (now.astimezone(UTC) - NIGHT).replace(hour=0, minute=0, second=0, microsecond=0) + NIGHT
-    nights = Job.objects.filter(kind=Job.Kind.RETENTION, requested_by=None)
+    nights = Job.objects.filter(kind__in=(Job.Kind.RETENTION, Job.Kind.FORGET), requested_by=None)
     newest = nights.aggregate(at=Max("requested_at"))["at"]
     begun = newest or ModelVersion.objects.aggregate(at=Min("created_at"))["at"]
     return begun is not None and begun < last
 
 
-def start_night() -> None:
-    """Delete what is too old, forget what was deleted; train when enough new drawings have been reviewed.
-    Raises AlreadyQueuedError where the night before still waits."""
+def train_if_due() -> None:
+    """When enough new drawings have been reviewed."""
     from predictions.learning.pipeline import new_drawings
 
-    Job.objects.start(Job.Kind.RETENTION)
-    start_unless_queued(Job.Kind.FORGET)
     active = ModelVersion.objects.active()
     is_replaced = active is not None and active.to_forget_since  # by one that trains on the new drawings too
     if not is_replaced and new_drawings() >= settings.RETRAIN_AFTER:

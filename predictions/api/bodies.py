@@ -32,8 +32,8 @@ PIECE = 1_000_000  # bytes read at a time
 LONG = 100_000  # characters of a string in JSON that can only be a picture
 SECONDS_TO_WAIT = 2
 # Small drawings are read one at a time: threads that compute at once hand Python's lock to each other a
-# hundred times in a request, which takes a sixth of its time. Large pictures have
-# a turn of their own, and leave half of the processors to visitors who draw.
+# hundred times in a request, which takes a sixth of its time. Large pictures have a turn of their own: two at
+# once would leave less of the processors to visitors who draw.
 TURN, LARGE_TURN = threading.Lock(), threading.Lock()
 
 TOO_LARGE = "A picture's file may have 15 MB, and all that comes with it 1 MB."
@@ -51,9 +51,9 @@ class Place:
     def __init__(self) -> None:
         self.taken = False
 
-    def take(self) -> None:
-        """Wait for a place, unless it has been taken. Raises ApiError."""
-        self.taken = self.taken or self.free.acquire(timeout=SECONDS_TO_WAIT)
+    def take(self, seconds: float) -> None:
+        """Wait so long for a place, unless it has been taken. Raises ApiError."""
+        self.taken = self.taken or self.free.acquire(timeout=seconds)
         if not self.taken:
             raise ApiError(503, "busy", "Too many large pictures are being read; please try again.")
 
@@ -76,7 +76,7 @@ class Body:
     def _allow(self, length: int) -> None:
         check_size(length, self.limit)
         if length > SMALL:
-            self.place.take()
+            self.place.take(SECONDS_TO_WAIT)
 
     def read(self, size: int, /) -> bytes:
         piece = self.request.read(size)
@@ -102,7 +102,8 @@ def receive(request: HttpRequest) -> Iterator[tuple[PredictIn, AbstractContextMa
         if drawing.image is not None:
             check_size(len(drawing.image), MAX_PICTURE)
             if is_costly(drawing.image):
-                place.take()
+                # Where the request was small, all that waits in its thread could be visitors who draw.
+                place.take(SECONDS_TO_WAIT if len(drawing.image) > settings.WATCHED else 0)
         yield drawing, LARGE_TURN if place.taken else TURN
 
 

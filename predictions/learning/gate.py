@@ -85,8 +85,8 @@ def decide(
 
 
 def count_new_labels(active: ModelVersion) -> tuple[int, int]:
-    """How many of the labels that were judged and reviewed since the active version was made are doubted, and
-    of how many; copies are on no side, and not judged."""
+    """How many of the labels reviewed since the active version was made are doubted, and of how many: all on
+    a side, which the next label check judges; copies are on none."""
     new = Prediction.objects.all().may_teach().filter(reviewed_at__gt=active.created_at)
     judged = new.filter(split_row__side__in=SIDES)
     return LabelDoubt.objects.open().filter(prediction__in=judged).count(), judged.count()

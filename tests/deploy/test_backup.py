@@ -86,8 +86,10 @@ def test_start_without_a_young_one_makes_one_at_once(backup: Backup) -> None:
         (backup.directory / name).touch()
         os.utime(backup.directory / name, (0, 0))
     with backup.start("nightly") as nightly:
-        wait_until(lambda: backup("check").returncode == 0, 60)
-        os.killpg(nightly.pid, signal.SIGTERM)
+        try:
+            wait_until(lambda: backup("check").returncode == 0, 60)
+        finally:  # or the `with` would wait for it, day after day
+            os.killpg(nightly.pid, signal.SIGTERM)
     assert len(list(backup.directory.glob("backup_test-*.dump"))) == 1
 
 

@@ -47,7 +47,7 @@ def test_django_keeps_its_static_files_where_the_proxy_sends_them_to_it() -> Non
 
 def test_proxy_keeps_the_bodies_that_the_server_would_keep() -> None:
     kept = re.findall(r"request_buffers (\d+)KB", CADDYFILE)
-    assert kept and {1000 * int(size) for size in kept} == {handler.WATCHED}
+    assert kept and {1000 * int(size) for size in kept} == {settings.WATCHED}
 
 
 def test_proxy_gives_a_head_the_time_and_the_size_that_the_server_does() -> None:

@@ -60,16 +60,19 @@ def test_server_that_runs_keeps_its_lock(data_directory: Path) -> None:
 def test_server_that_takes_longer_to_recover_is_waited_for(
     data_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first time that the package waits for it is over before it can be ready."""
+    """The package waits for ten seconds, and leaves it running."""
     postgres_server.get_server(data_directory).cleanup()
-    execute, seconds = postgres_server.pgexec, [0.05]
+    execute, late = postgres_server.pgexec, ["pg_ctl"]
 
-    def impatient(*command: Any, **how: Any) -> Any:
-        return execute(*command, **(how | {"timeout": seconds.pop() if seconds else 10}))
+    def wait(*command: Any, **how: Any) -> Any:
+        answer = execute(*command, **how)
+        if late:
+            raise subprocess.TimeoutExpired(late.pop(), 10)
+        return answer
 
-    monkeypatch.setattr(postgres_server, "pgexec", impatient)
+    monkeypatch.setattr(postgres_server, "pgexec", wait)
     url = embedded_postgres.database_url(data_directory)
-    assert not seconds
+    assert not late
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
@@ -91,6 +94,14 @@ def test_server_that_is_gone_and_has_left_half_a_lock_is_not_started(data_direct
         embedded_postgres.start_again()
     lock.unlink()
     embedded_postgres.start_again()
+
+
+@pytest.mark.parametrize("left", [None, "", "x\n", f"{embedded_postgres.NO_PROCESS}\n"])
+def test_lock_of_nobody_is_not_held(tmp_path: Path, left: str | None) -> None:
+    lock = tmp_path / "postmaster.pid"
+    if left is not None:
+        lock.write_text(left)
+    assert not embedded_postgres._is_held(lock)
 
 
 @pytest.mark.parametrize("left", [None, "", "12\n", "x\ny\nz\n5432\n/tmp\n"])

@@ -88,7 +88,7 @@ def test_child_that_cannot_be_noted_is_kept(
     """The folder for the note can't be made, as on a full disk."""
     (tmp_path / "var").touch()
     settings.VAR_DIR = tmp_path / "var"
-    monkeypatch.setattr(serve, "commands", lambda _: {"The worker": [sys.executable, "-c", "input()"]})
+    monkeypatch.setattr(serve, "commands", lambda _: {"The worker": ["sleep", "600"]})
     children: serve.Children = {}
     serve.parts(children, 1, 2)[-1].start()
     os.kill(children["The worker"].pid, signal.SIGTERM)

@@ -315,6 +315,16 @@ def test_night_that_still_waits_is_not_started_again(version: ModelVersion) -> N
     assert kinds() == NIGHT
 
 
+def test_what_waits_of_one_night_does_not_hold_the_rest_of_the_next_up(version: ModelVersion) -> None:
+    nights_pass()
+    tasks.nightly(0)
+    ProcrastinateJob.objects.filter(queueing_lock=Job.Kind.FORGET).update(status="succeeded")
+    nights_pass()
+    for _ in range(2):
+        tasks.nightly(0)
+    assert kinds() == sorted([*NIGHT, Job.Kind.FORGET])
+
+
 def test_installation_without_a_night_waits_for_the_next(version: ModelVersion, settings: Any) -> None:
     settings.RETRAIN_AFTER = 0
     tasks.nightly(0)

@@ -80,7 +80,7 @@ def test_busy_api_is_to_be_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "SECONDS_TO_WAIT", 0)
     monkeypatch.setattr(bodies.Place, "free", threading.BoundedSemaphore(1))
     with bodies.Place() as place:
-        place.take()
+        place.take(0)
         with pytest.raises(TryLaterError, match="busy with other large pictures") as refused:
             send_file(base64.b64decode(png(ONE)) + bytes(2_000_000))
     assert refused.value.seconds >= 1

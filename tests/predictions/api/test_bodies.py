@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -271,6 +272,13 @@ def one_place(monkeypatch: pytest.MonkeyPatch) -> threading.BoundedSemaphore:
     return bodies.Place.free
 
 
+def enlarged() -> bytes:
+    """A digit, costly to decode."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(FILE)).convert("L").resize((2100, 2100)).save(file, "PNG")
+    return file.getvalue()
+
+
 def costly() -> bytes:
     """A small file of a large blank picture."""
     file = io.BytesIO()
@@ -290,8 +298,27 @@ def test_too_many_large_pictures_wait_and_small_ones_never(
         assert send(client, FILE).status_code == 201
     with bodies.TURN:  # a small drawing is being read
         assert send(client, image).status_code in (201, 422)
-    with bodies.LARGE_TURN:  # and here a large picture
-        assert send(client, FILE).status_code == 201
+
+
+def test_large_pictures_are_read_one_at_a_time_and_drawings_do_not_wait_for_them(
+    client: Client, version: ModelVersion
+) -> None:
+    bodies.LARGE_TURN.acquire()  # a large picture is being read
+    assert as_body(client, FILE).status_code == 201
+    threading.Timer(0.2, bodies.LARGE_TURN.release).start()
+    assert as_body(client, enlarged()).status_code == 201
+    drawing, picture = Prediction.objects.order_by("created_at").values_list("latency_ms", flat=True)
+    assert drawing < 100 < picture
+
+
+def test_costly_picture_in_a_small_request_waits_for_no_place(
+    client: Client, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies.Place, "free", threading.BoundedSemaphore(1))
+    with bodies.Place.free:
+        started = time.monotonic()
+        assert as_body(client, costly()).status_code == 503
+        assert time.monotonic() - started < bodies.SECONDS_TO_WAIT
 
 
 @pytest.mark.parametrize(
