@@ -253,11 +253,11 @@ def long_calls() -> dict[str, Call]:
                 pass
         return export.accepted().count()
 
-    def read_again(_: None) -> int:
+    def replay_all(_: None) -> int:
         return int(replay(lambda *_: None, ModelVersion.objects.latest("pk").name)["rows"])
 
     exports = {f"export, {name}": Call(partial(write, name)) for name in FORMATS}
-    return exports | {"replay": Call(read_again)}
+    return exports | {"replay": Call(replay_all)}
 
 
 def background_calls() -> dict[str, Call]:

@@ -22,7 +22,7 @@ def printed(version: str) -> str:
 
 
 @pytest.fixture
-def promoted() -> ModelVersion:
+def promoted_version() -> ModelVersion:
     first, version, olive = rows.version(), rows.version("v2"), rows.operator()
     version.parent = first
     version.dataset = {"train": {"a": 1, "b": 2}, "test": {"c": 3}}
@@ -39,15 +39,15 @@ def promoted() -> ModelVersion:
 
 
 def test_the_card_says_where_a_version_comes_from_how_good_it_is_and_who_promoted_it(
-    promoted: ModelVersion,
+    promoted_version: ModelVersion,
 ) -> None:
     card = printed("v2")
     for said in (
         "# Version v2\n",
         "Parent: v1.",
         "- reviewed drawings, train: 2\n",
-        promoted.data_fingerprint,
-        f"Seed {promoted.seed}, code {promoted.code_version}",
+        promoted_version.data_fingerprint,
+        f"Seed {promoted_version.seed}, code {promoted_version.code_version}",
         "| MNIST test | ",
         "1 of 2 was read right",
         "- 7 read as 1: 1\n",
@@ -66,9 +66,11 @@ def test_the_shipped_versions_card_needs_neither_parent_nor_reviews() -> None:
         printed("v9")
 
 
-def test_the_page_shows_the_same_and_gives_the_markdown(promoted: ModelVersion, client: Client) -> None:
+def test_the_page_shows_the_same_and_gives_the_markdown(
+    promoted_version: ModelVersion, client: Client
+) -> None:
     client.force_login(rows.operator("vera", "view_modelversion"))
-    page = f"/admin/predictions/modelversion/{promoted.pk}/card/"
+    page = f"/admin/predictions/modelversion/{promoted_version.pk}/card/"
     content = client.get(page).content.decode()
     assert "7 read as 1: 1" in content and "Better on &lt;zeros&gt;." in content
     words = " ".join(re.sub(r"<[^>]*>", " ", content).split())
