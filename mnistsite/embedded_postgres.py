@@ -49,7 +49,7 @@ def database_url(data_directory: Path) -> str:
     _end_in_good_order()
     global _server
     with fasteners.InterProcessLock(f"{data_directory}.start"), _whole(data_directory):
-        _server = _started(data_directory)
+        _server = _start(data_directory)
         _recover_quickly(data_directory / "postgresql.conf")
         return str(_server.get_uri())
 
@@ -80,7 +80,7 @@ def start_again() -> None:
             raise OSError(how) from problem
 
 
-def _started(data_directory: Path) -> Any:  # noqa: ANN401
+def _start(data_directory: Path) -> Any:  # noqa: ANN401
     """The package gives a server ten seconds to become ready. After a crash it may need more, and goes on."""
     server = postgres_server.get_server(data_directory, start=False)
     deadline = time.monotonic() + SECONDS_TO_RECOVER
